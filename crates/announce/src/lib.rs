@@ -1,0 +1,1 @@
+//! A durable outbox that delivers a finished sub-agent's result to its requester.

@@ -1,0 +1,1 @@
+//! Classify a provider failure, decide, and run a chain of candidates.

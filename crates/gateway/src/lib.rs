@@ -1,0 +1,1 @@
+//! The program moorline: sessions_send, sessions_spawn, RPC and CLI.

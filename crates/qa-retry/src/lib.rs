@@ -1,0 +1,1 @@
+//! A scenario harness that drives a gateway and retries local contention only.

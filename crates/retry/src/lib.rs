@@ -1,0 +1,1 @@
+//! Retry schedules, budgets and the one retry driver.

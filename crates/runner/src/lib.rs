@@ -1,0 +1,1 @@
+//! Embedded attempts: lock, release for the prompt, reacquire, takeover.
