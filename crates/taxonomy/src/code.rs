@@ -1,17 +1,21 @@
 //! The codes: one closed enum per domain, and [`Code`] over them.
 //!
-//! A code is written `domain.name` everywhere outside this crate. The words are stable: programs, dashboards and
-//! QA packs match on them.
+//! A code is written `domain.name` everywhere outside this crate. The decision: one enum per domain, so that a function
+//! can ask for a [`Coordination`] and get nothing else. The option not taken is one flat enum of 42, where every consumer
+//! would have to remember which codes belong together.
+//!
+//! What must stay true: the words never change once published, since programs, dashboards and QA packs match on them;
+//! every code reads back from its own words; the meaning is one sentence, the same in rustdoc and in docs/taxonomy.md.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! domain {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal, $meaning:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        pub enum $name { $(#[doc = $meaning] $variant),+ }
 
         impl $name {
             /// Every code of this domain, in the order of the policy table.
@@ -21,6 +25,12 @@ macro_rules! domain {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+
+            /// What the code says, in one sentence; docs/taxonomy.md prints it.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),+ }
             }
         }
 
@@ -33,115 +43,73 @@ macro_rules! domain {
 domain! {
     /// A local who-may-write problem; never a model's fault.
     Coordination {
-        /// The session lock was not had within the acquire budget.
-        LockTimeout = "lock_timeout",
-        /// A live owner holds the lock longer than it should; reported, never removed.
-        LockStale = "lock_stale",
-        /// The lock was taken from its owner, replaced or revoked while it was held.
-        LockLost = "lock_lost",
-        /// Another writer continued the session while the lock was released for a prompt.
-        SessionTakeover = "session_takeover",
-        /// A newer run owns the session; this one may write no more.
-        WriterSuperseded = "writer_superseded",
-        /// The session's lane did not get to this turn in time.
-        LaneTimeout = "lane_timeout",
-        /// The transcript or the store was briefly busy under another writer.
-        StorageBusy = "storage_busy",
+        LockTimeout = "lock_timeout", "The session lock was not had within the acquire budget.";
+        LockStale = "lock_stale", "A live owner holds the lock longer than it should; reported, never removed.";
+        LockLost = "lock_lost", "The lock was taken from its owner, replaced or revoked while it was held.";
+        SessionTakeover = "session_takeover", "Another writer continued the session while the lock was released for a prompt.";
+        WriterSuperseded = "writer_superseded", "A newer run owns the session; this one may write no more.";
+        LaneTimeout = "lane_timeout", "The session's lane did not get to this turn in time.";
+        StorageBusy = "storage_busy", "The transcript or the store was briefly busy under another writer.";
     }
 }
 domain! {
     /// Somebody who may do so ended the run.
     Cancelled {
-        /// The user or an operator aborted it.
-        User = "user",
-        /// The caller went away.
-        ClientGone = "client_gone",
-        /// The process is going down.
-        Shutdown = "shutdown",
+        User = "user", "The user or an operator aborted it.";
+        ClientGone = "client_gone", "The caller went away.";
+        Shutdown = "shutdown", "The process is going down.";
     }
 }
 domain! {
     /// This machine, this configuration or this program; no provider is involved.
     Local {
-        /// No space or quota left.
-        DiskFull = "disk_full",
-        /// The operating system refused access, or the file system is read-only.
-        Permission = "permission",
-        /// A certificate could not be trusted here.
-        TlsTrust = "tls_trust",
-        /// A configured value is missing or wrong.
-        Config = "config",
-        /// The file system lacks what the operation needs.
-        UnsupportedFilesystem = "unsupported_filesystem",
-        /// A defect of the program.
-        Bug = "bug",
-        /// Nobody recognises it and nothing shows that a provider was called.
-        Unclassified = "unclassified",
+        DiskFull = "disk_full", "No space or quota left.";
+        Permission = "permission", "The operating system refused access, or the file system is read-only.";
+        TlsTrust = "tls_trust", "A certificate could not be trusted here.";
+        Config = "config", "A configured value is missing or wrong.";
+        UnsupportedFilesystem = "unsupported_filesystem", "The file system lacks what the operation needs.";
+        Bug = "bug", "A defect of the program.";
+        Unclassified = "unclassified", "Nobody recognises it and nothing shows that a provider was called.";
     }
 }
 domain! {
     /// This request is at fault, whoever serves it.
     Request {
-        /// More tokens than the model's window.
-        ContextOverflow = "context_overflow",
-        /// More bytes, images or attachments than accepted.
-        PayloadTooLarge = "payload_too_large",
-        /// The request is malformed for this interface.
-        Format = "format",
-        /// A replayed signature, encrypted item or previous response id is not accepted.
-        ReplayInvalid = "replay_invalid",
-        /// Refused for its content.
-        ContentPolicy = "content_policy",
-        /// One request asks for more than the limit can ever give.
-        Unsatisfiable = "unsatisfiable",
+        ContextOverflow = "context_overflow", "More tokens than the model's window.";
+        PayloadTooLarge = "payload_too_large", "More bytes, images or attachments than accepted.";
+        Format = "format", "The request is malformed for this interface.";
+        ReplayInvalid = "replay_invalid", "A replayed signature, encrypted item or previous response id is not accepted.";
+        ContentPolicy = "content_policy", "Refused for its content.";
+        Unsatisfiable = "unsatisfiable", "One request asks for more than the limit can ever give.";
     }
 }
 domain! {
     /// A model provider answered, or failed to.
     Provider {
-        /// Too many requests or tokens for now.
-        RateLimit = "rate_limit",
-        /// The provider's own capacity is short.
-        Overloaded = "overloaded",
-        /// The provider failed inside.
-        ServerError = "server_error",
-        /// No answer in time, or the connection broke.
-        Timeout = "timeout",
-        /// Credit, quota or plan is used up.
-        Billing = "billing",
-        /// The credential was refused and may be refreshed.
-        Auth = "auth",
-        /// The credential is revoked, disabled or not entitled.
-        AuthPermanent = "auth_permanent",
-        /// The model does not exist for this credential.
-        ModelNotFound = "model_not_found",
-        /// The provider-side session is gone.
-        SessionExpired = "session_expired",
-        /// A success without content.
-        EmptyResponse = "empty_response",
-        /// A provider was called, and nobody recognises its answer.
-        Unknown = "unknown",
+        RateLimit = "rate_limit", "Too many requests or tokens for now.";
+        Overloaded = "overloaded", "The provider's own capacity is short.";
+        ServerError = "server_error", "The provider failed inside.";
+        Timeout = "timeout", "No answer in time, or the connection broke.";
+        Billing = "billing", "Credit, quota or plan is used up.";
+        Auth = "auth", "The credential was refused and may be refreshed.";
+        AuthPermanent = "auth_permanent", "The credential is revoked, disabled or not entitled.";
+        ModelNotFound = "model_not_found", "The model does not exist for this credential.";
+        SessionExpired = "session_expired", "The provider-side session is gone.";
+        EmptyResponse = "empty_response", "A success without content.";
+        Unknown = "unknown", "A provider was called, and nobody recognises its answer.";
     }
 }
 domain! {
     /// A channel or requester did not take a message.
     Delivery {
-        /// The channel asks for a pause.
-        RateLimited = "rate_limited",
-        /// A passing fault of the channel or the network, before anything was sent.
-        Transient = "transient",
-        /// The chat, channel or requester no longer exists.
-        TargetGone = "target_gone",
-        /// The target has another address now.
-        TargetMoved = "target_moved",
-        /// The channel refused the sender.
-        Auth = "auth",
-        /// The channel refused the message itself.
-        Payload = "payload",
-        /// Not yet: the requester is busy or the channel is starting.
-        Pending = "pending",
-        /// It may have been delivered.
-        Uncertain = "uncertain",
+        RateLimited = "rate_limited", "The channel asks for a pause.";
+        Transient = "transient", "A passing fault of the channel or the network, before anything was sent.";
+        TargetGone = "target_gone", "The chat, channel or requester no longer exists.";
+        TargetMoved = "target_moved", "The target has another address now.";
+        Auth = "auth", "The channel refused the sender.";
+        Payload = "payload", "The channel refused the message itself.";
+        Pending = "pending", "Not yet: the requester is busy or the channel is starting.";
+        Uncertain = "uncertain", "It may have been delivered.";
     }
 }
 
@@ -244,6 +212,19 @@ impl Code {
         }
     }
 
+    /// What the code says, in one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Coordination(code) => code.meaning(),
+            Self::Cancelled(code) => code.meaning(),
+            Self::Local(code) => code.meaning(),
+            Self::Request(code) => code.meaning(),
+            Self::Provider(code) => code.meaning(),
+            Self::Delivery(code) => code.meaning(),
+        }
+    }
+
     /// The code that programs of the OpenClaw generation know for the same thing; only the two lock codes have one.
     #[must_use]
     pub const fn legacy(self) -> Option<&'static str> {
@@ -283,13 +264,21 @@ impl FromStr for Code {
     type Err = ParseCodeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::all()
-            .find(|code| {
-                text.split_once('.')
-                    .is_some_and(|(domain, name)| domain == code.domain().as_str() && name == code.name())
-            })
-            // A code is short; what is longer is not one, and is not kept whole.
-            .ok_or_else(|| ParseCodeError { text: text.chars().take(64).collect() })
+        fn named<C: Copy + Into<Code>>(all: &[C], is: impl Fn(C) -> bool) -> Option<Code> {
+            all.iter().copied().find(|code| is(*code)).map(Into::into)
+        }
+        let found = text.split_once('.').and_then(|(domain, name)| {
+            match Domain::ALL.into_iter().find(|known| known.as_str() == domain)? {
+                Domain::Coordination => named(Coordination::ALL, |code| code.name() == name),
+                Domain::Cancelled => named(Cancelled::ALL, |code| code.name() == name),
+                Domain::Local => named(Local::ALL, |code| code.name() == name),
+                Domain::Request => named(Request::ALL, |code| code.name() == name),
+                Domain::Provider => named(Provider::ALL, |code| code.name() == name),
+                Domain::Delivery => named(Delivery::ALL, |code| code.name() == name),
+            }
+        });
+        // A code is short; what is longer is not one, and is not kept whole.
+        found.ok_or_else(|| ParseCodeError { text: text.chars().take(64).collect() })
     }
 }
 

@@ -1,14 +1,15 @@
 //! The marker that keeps a code findable under any wrapping.
 //!
 //! Downcasting an error type fails under `thiserror`'s `transparent`, `io::Error::other` and boxed wrappers. So every
-//! error of ours has a [`Mark`] as its *source*, with the real cause beneath it; walking `source()` finds it.
+//! error of ours has a [`Mark`] as its *source*, with the real cause beneath it; walking `source()` finds it. The option
+//! not taken is a trait with a `code()` method: a boxed `dyn Error` cannot be asked for a trait it was not boxed as.
+//!
+//! What must stay true: a mark is the *source* of a typed error, never the target of `#[error(transparent)]`, which would
+//! forward `source()` past it; the outermost mark wins, since an outer layer that set a code has looked at the inner one.
 
 use std::{error::Error, fmt, time::Duration};
 
-use crate::{Code, Effect};
-
-/// How many `source()` steps are followed. Real chains are short; a chain longer than this is hostile or cyclic.
-const MAX_DEPTH: usize = 4096;
+use crate::{Code, Effect, Owner, chain};
 
 /// Code, effect and stated delay of an error, as one link of its source chain.
 ///
@@ -27,13 +28,28 @@ pub struct Mark {
     code: Code,
     effect: Effect,
     retry_after: Option<Duration>,
+    // Boxed, since only lock errors have it and a mark sits in every error of ours.
+    lock: Option<Box<LockFacts>>,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What a lock error knows of the lock; [`crate::Wire::of`] puts it on the wire whatever wraps the error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockFacts {
+    /// Who owns the lock.
+    pub owner: Option<Owner>,
+    /// Where the lock is.
+    pub lock_path: Option<String>,
+    /// Why it is called stale.
+    pub stale_reasons: Vec<String>,
+    /// How long the caller waited.
+    pub waited: Option<Duration>,
 }
 
 impl Mark {
     /// A mark with effect *none* and no cause.
     pub fn new(code: impl Into<Code>) -> Self {
-        Self { code: code.into(), effect: Effect::None, retry_after: None, source: None }
+        Self { code: code.into(), effect: Effect::None, retry_after: None, lock: None, source: None }
     }
 
     /// States the effect.
@@ -47,6 +63,13 @@ impl Mark {
     #[must_use]
     pub fn retry_after_is(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
+        self
+    }
+
+    /// Keeps what is known of the lock.
+    #[must_use]
+    pub fn lock_is(mut self, lock: LockFacts) -> Self {
+        self.lock = Some(Box::new(lock));
         self
     }
 
@@ -75,26 +98,19 @@ impl Mark {
         self.retry_after
     }
 
+    /// What is known of the lock, for lock errors.
+    #[must_use]
+    pub fn lock(&self) -> Option<&LockFacts> {
+        self.lock.as_deref()
+    }
+
     /// The outermost mark in the chain of `error`, whatever wraps it.
     ///
-    /// Outermost, because an outer layer that set a code of its own has looked at the inner one.
+    /// Found under `thiserror` wrappers (transparent ones too), `io::Error::other`, `Box`, `Arc` and `Box<dyn Error>`.
+    /// Looks at no more than 4096 links, so an endless chain ends.
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        for _ in 0..MAX_DEPTH {
-            let error = next?;
-            if let Some(mark) = error.downcast_ref::<Self>() {
-                return Some(mark);
-            }
-            // `io::Error::source` skips the error it carries, so a mark carried directly would be missed.
-            if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-                if let Some(mark) = (inner as &(dyn Error + 'static)).downcast_ref::<Self>() {
-                    return Some(mark);
-                }
-            }
-            next = error.source();
-        }
-        None
+        chain::find(error)
     }
 }
 

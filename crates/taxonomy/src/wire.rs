@@ -1,18 +1,22 @@
 //! The wire form: one JSON schema for an error, the same in process, over RPC and in logs.
 //!
 //! Text is never the carrier of the class: `code` is. A reader that meets a code of a newer version keeps its string
-//! ([`WireCode::Other`]) and passes it on unharmed.
+//! ([`WireCode::Other`]) and passes it on unharmed. The option not taken is an enum of payloads, one per code: a reader
+//! would then have to know a code before it could show its message.
+//!
+//! What must stay true: every key is always written, so that a reader need not tell absent from null; reading accepts
+//! what it does not know and never fails on an optional key; messages are redacted when they are put in, and bounded always.
 
-use std::{borrow::Cow, error::Error, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Code, Effect, Local, Mark};
+use crate::{Code, Effect, redact::redact};
 
 /// The version of the schema that this crate writes.
 const VERSION: u32 = 1;
 /// Causes kept; a longer chain is cut.
-const MAX_CAUSES: usize = 32;
+pub(crate) const MAX_CAUSES: usize = 32;
 /// Bytes kept of one message.
 const MAX_MESSAGE: usize = 4096;
 
@@ -36,6 +40,12 @@ impl WireCode {
     }
 }
 
+impl From<&str> for WireCode {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Other(text.to_owned()), Self::Known)
+    }
+}
+
 impl fmt::Display for WireCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,8 +63,7 @@ impl Serialize for WireCode {
 
 impl<'de> Deserialize<'de> for WireCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Ok(text.parse().map_or_else(|_| Self::Other(text.into_owned()), Self::Known))
+        std::borrow::Cow::<'de, str>::deserialize(deserializer).map(|text| Self::from(&*text))
     }
 }
 
@@ -82,8 +91,10 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The code, where the link carries one.
+    #[serde(default)]
     pub code: Option<WireCode>,
     /// What the link says.
+    #[serde(default)]
     pub message: String,
 }
 
@@ -97,11 +108,10 @@ pub struct Cause {
 /// assert_eq!(serde_json::from_str::<Wire>(&json)?, wire);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wire {
     /// Schema version; a reader accepts any and reads what it knows.
-    #[serde(default)]
     pub version: u32,
     /// The class.
     pub code: WireCode,
@@ -110,40 +120,40 @@ pub struct Wire {
     /// For people.
     pub message: String,
     /// May the failed call have had an effect?
-    #[serde(default)]
     pub effect: Effect,
     /// When another try makes sense, as the failed side stated it, in milliseconds.
-    #[serde(default)]
     pub retry_after_ms: Option<u64>,
     /// The lock's owner, for lock errors.
-    #[serde(default)]
     pub owner: Option<Owner>,
     /// The lock's path, for lock errors.
-    #[serde(default)]
     pub lock_path: Option<String>,
     /// Why a lock is called stale.
-    #[serde(default)]
     pub stale_reasons: Vec<String>,
     /// How long the caller waited, in milliseconds.
-    #[serde(default)]
     pub waited_ms: Option<u64>,
     /// The chain beneath, outermost first.
-    #[serde(default)]
     pub causes: Vec<Cause>,
     /// What older programs call this code.
-    #[serde(default)]
     pub legacy_code: Option<String>,
 }
 
 impl Wire {
-    /// A bare wire error.
+    /// A bare wire error. The message is redacted and cut to 4 KiB.
     pub fn new(code: impl Into<Code>, message: impl Into<String>) -> Self {
-        let code = code.into();
+        Self::with_code(WireCode::Known(code.into()), clean(&message.into()))
+    }
+
+    pub(crate) fn with_code(code: WireCode, message: String) -> Self {
+        let domain = match &code {
+            WireCode::Known(code) => code.domain().as_str().to_owned(),
+            WireCode::Other(code) => code.split('.').next().unwrap_or_default().to_owned(),
+        };
+        let legacy_code = code.known().and_then(Code::legacy).map(str::to_owned);
         Self {
             version: VERSION,
-            code: WireCode::Known(code),
-            domain: code.domain().as_str().to_owned(),
-            message: cut(message.into()),
+            code,
+            domain,
+            message,
             effect: Effect::None,
             retry_after_ms: None,
             owner: None,
@@ -151,107 +161,44 @@ impl Wire {
             stale_reasons: Vec::new(),
             waited_ms: None,
             causes: Vec::new(),
-            legacy_code: code.legacy().map(str::to_owned),
+            legacy_code,
         }
     }
 
-    /// The wire form of any error: its mark gives the class, its chain the causes. An error without a mark is
-    /// `local.unclassified`.
-    #[must_use]
-    pub fn of(error: &(dyn Error + 'static)) -> Self {
-        // An error that came over the wire goes on as it came.
-        if let Some(remote) = find::<RemoteError>(error) {
-            return remote.wire.clone();
-        }
-        let mark = Mark::find(error);
-        let mut wire = Self::new(mark.map_or(Code::Local(Local::Unclassified), Mark::code), error.to_string());
-        if let Some(mark) = mark {
-            wire.effect = mark.effect();
-            wire.retry_after_ms = mark.retry_after().map(millis);
-        }
-        let mut next = error.source();
-        while let Some(cause) = next.filter(|_| wire.causes.len() < MAX_CAUSES) {
-            // The outermost mark is already `code`.
-            if !cause.is::<Mark>() {
-                let code = cause.downcast_ref::<RemoteError>().map(|remote| remote.wire.code.clone());
-                wire.causes.push(Cause { code, message: cut(cause.to_string()) });
-            } else if let Some(inner) = cause.downcast_ref::<Mark>().filter(|inner| {
-                mark.is_some_and(|outer| !std::ptr::eq(outer, *inner))
-            }) {
-                wire.causes.push(Cause { code: Some(WireCode::Known(inner.code())), message: String::new() });
-            }
-            next = cause.source();
-        }
-        wire
-    }
-
-    /// Milliseconds of `delay` as the wire states them.
+    /// When another try makes sense, as the failed side stated it.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after_ms.map(Duration::from_millis)
     }
 }
 
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    for _ in 0..MAX_CAUSES {
-        let error = next?;
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_MESSAGE {
-        text.truncate(text.floor_char_boundary(MAX_MESSAGE));
-        text.push('…');
-    }
-    text
+/// `message` as it may go on the wire: bounded and without the secrets that can be recognised.
+pub(crate) fn clean(message: &str) -> String {
+    // Twice the length is looked at, so that a secret across the cut is recognised before it is cut.
+    let looked_at = head(message, 2 * MAX_MESSAGE);
+    let text = redact(looked_at);
+    if looked_at.len() == message.len() { bounded(&text) } else { cut(&text) }
 }
 
-/// An error that came over the wire, as an `Error` again. Its code is found by [`Mark::find`] where it is known.
-#[derive(Debug)]
-pub struct RemoteError {
-    wire: Wire,
-    mark: Option<Mark>,
+/// `message` as it was, if it is not too long.
+pub(crate) fn bounded(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE { message.to_owned() } else { cut(message) }
 }
 
-impl RemoteError {
-    /// The wire form it came in.
-    #[must_use]
-    pub fn wire(&self) -> &Wire {
-        &self.wire
-    }
+fn cut(text: &str) -> String {
+    const MARK: &str = "…";
+    format!("{}{MARK}", head(text, MAX_MESSAGE - MARK.len()))
 }
 
-impl From<Wire> for RemoteError {
-    fn from(wire: Wire) -> Self {
-        let mark = wire.code.known().map(|code| {
-            let mark = Mark::new(code).effect_is(wire.effect);
-            match wire.retry_after() {
-                Some(delay) => mark.retry_after_is(delay),
-                None => mark,
-            }
-        });
-        Self { wire, mark }
+/// The first `most` bytes of `text`, or a little less where that would split a character.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-}
-
-impl fmt::Display for RemoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.wire.message)
-    }
-}
-
-impl Error for RemoteError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.mark.as_ref().map(|mark| mark as &(dyn Error + 'static))
-    }
+    &text[..end]
 }

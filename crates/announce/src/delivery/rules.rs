@@ -1,0 +1,192 @@
+//! Delivery rules as data: what a rule is, the classes it may give, and the lookups.
+//!
+//! A rule is one row of a channel's table: a documented key (an error code, or the beginning of a documented text) and
+//! its class. The tables hold what channels document and say where; docs/announce.md is rendered from them, so that an
+//! operator can audit them without reading code. The option not taken is regular expressions over whole texts: they
+//! match inside echoed messages, and nobody can tell which of two wins.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use moorline_taxonomy::{Delivery, Effect};
+
+use super::{
+    Scope, channel::Channel, discord, gateway, matrix, signal_messenger, slack, teams, telegram, text, transport,
+    whatsapp,
+};
+
+/// What a rule says about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) code: Delivery,
+    pub(super) effect: Effect,
+    pub(super) scope: Option<Scope>,
+}
+
+const fn class(code: Delivery, effect: Effect, scope: Option<Scope>) -> Class {
+    Class { code, effect, scope }
+}
+
+/// The chat, or our way into it, is gone.
+pub(super) const GONE: Class = class(Delivery::TargetGone, Effect::None, None);
+/// The chat has another address.
+pub(super) const MOVED: Class = class(Delivery::TargetMoved, Effect::None, None);
+/// The sender is refused, whatever the chat.
+pub(super) const AUTH: Class = class(Delivery::Auth, Effect::None, None);
+/// The message is refused.
+pub(super) const PAYLOAD: Class = class(Delivery::Payload, Effect::None, None);
+/// Refused for now, nothing was sent.
+pub(super) const TRANSIENT: Class = class(Delivery::Transient, Effect::None, None);
+/// A passing fault after which nobody knows whether it was sent.
+pub(super) const BROKEN: Class = class(Delivery::Transient, Effect::Possible, None);
+/// The channel or the requester is not ready yet.
+pub(super) const PENDING: Class = class(Delivery::Pending, Effect::None, None);
+/// The channel itself says that it may have been done.
+pub(super) const UNCERTAIN: Class = class(Delivery::Uncertain, Effect::Possible, None);
+/// The wanted state already holds.
+pub(super) const DONE: Class = class(Delivery::Uncertain, Effect::Done, None);
+/// This chat gets too many messages.
+pub(super) const LIMITED_CHAT: Class = class(Delivery::RateLimited, Effect::None, Some(Scope::Chat));
+/// This bot sends too many messages.
+pub(super) const LIMITED_BOT: Class = class(Delivery::RateLimited, Effect::None, Some(Scope::Bot));
+/// The channel sheds load.
+pub(super) const LIMITED_GLOBAL: Class = class(Delivery::RateLimited, Effect::None, Some(Scope::Global));
+
+/// One row of a table.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    /// A code, or the beginning of a text; a text that ends with `$` is the whole text.
+    pub(super) key: &'static str,
+    /// What the channel writes beside the code, where it documents it. Matched when the code did not survive.
+    pub(super) words: &'static str,
+    pub(super) class: Class,
+}
+
+/// Writes the rows of a table: class by class, `"key"` or `"key": "words"`.
+macro_rules! rows {
+    ($channel:literal; $($class:ident { $($key:literal $(: $words:literal)?),+ $(,)? })+) => {
+        &[$($($crate::delivery::rules::Rule {
+            id: concat!($channel, ".", $key),
+            key: $key,
+            words: concat!($($words)?),
+            class: $crate::delivery::rules::$class,
+        }),+),+]
+    };
+}
+pub(super) use rows;
+
+/// The rules of one channel.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Where the channel documents them.
+    pub(super) source: &'static str,
+    /// Rules by error code.
+    pub(super) codes: &'static [Rule],
+    /// Rules by the beginning of a text.
+    pub(super) texts: &'static [Rule],
+}
+
+/// The table of a channel.
+pub(super) fn table(channel: Channel) -> &'static Table {
+    match channel {
+        Channel::Telegram => &telegram::TABLE,
+        Channel::Discord => &discord::TABLE,
+        Channel::Slack => &slack::TABLE,
+        Channel::WhatsApp => &whatsapp::TABLE,
+        Channel::Matrix => &matrix::TABLE,
+        Channel::Signal => &signal_messenger::TABLE,
+        Channel::Teams => &teams::TABLE,
+        Channel::Gateway => &gateway::TABLE,
+        Channel::Transport => &transport::TABLE,
+    }
+}
+
+static CODES: LazyLock<HashMap<(Channel, &'static str), &'static Rule>> = LazyLock::new(|| {
+    let mut codes = HashMap::new();
+    for channel in Channel::ALL {
+        for rule in table(channel).codes {
+            codes.insert((channel, rule.key), rule);
+        }
+    }
+    codes
+});
+
+/// The rule of a code.
+pub(super) fn by_code(channel: Channel, code: &str) -> Option<&'static Rule> {
+    CODES.get(&(channel, code)).copied()
+}
+
+/// The rule of a text: at the leftmost place where a text may begin and a rule matches, the longest one.
+pub(super) fn by_text(channel: Channel, message: &str) -> Option<&'static Rule> {
+    let table = table(channel);
+    text::beginnings(message).find_map(|rest| {
+        let texts = table.texts.iter().map(|rule| (rule.key, rule));
+        let words = table.codes.iter().filter(|rule| !rule.words.is_empty()).map(|rule| (rule.words, rule));
+        texts
+            .chain(words)
+            .filter(|(key, _)| text::begins_with(rest, key))
+            .max_by_key(|(key, _)| key.len())
+            .map(|(_, rule)| rule)
+    })
+}
+
+/// A rule as an operator reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryRule {
+    /// The rule's name, as verdicts carry it.
+    pub id: &'static str,
+    /// The channel, or `gateway` and `transport` for what is met on every channel.
+    pub channel: &'static str,
+    /// The code or beginning of a text that it matches.
+    pub matches: &'static str,
+    /// What it says.
+    pub code: Delivery,
+    /// May the message have been seen?
+    pub effect: Effect,
+    /// Who a rate limit applies to.
+    pub scope: Option<Scope>,
+    /// Where the channel documents it.
+    pub source: &'static str,
+}
+
+/// Every rule by code or text, channel by channel. Statuses have a function instead of rows.
+pub fn delivery_rules() -> impl Iterator<Item = DeliveryRule> {
+    Channel::ALL.into_iter().flat_map(|channel| {
+        let table = table(channel);
+        table.codes.iter().chain(table.texts).map(move |rule| DeliveryRule {
+            id: rule.id,
+            channel: channel.as_str(),
+            matches: rule.key,
+            code: rule.class.code,
+            effect: rule.class.effect,
+            scope: rule.class.scope,
+            source: table.source,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_rule_hides_another() {
+        let mut ids = HashSet::new();
+        for rule in delivery_rules() {
+            assert!(ids.insert(rule.id), "{} is there twice", rule.id);
+        }
+        assert!(ids.len() > 400, "{} rules", ids.len());
+    }
+
+    #[test]
+    fn keys_are_written_as_they_are_compared() {
+        for channel in Channel::ALL {
+            for rule in table(channel).texts {
+                assert_eq!(rule.key, rule.key.to_ascii_lowercase(), "texts are compared in lower case");
+                assert!(rule.key.len() >= 5, "{} is too short to mean anything", rule.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! One pass over a message: which phrases are in it, and so which text rule holds.
+//!
+//! The bytes are folded as they are read: letters to lower case, everything that is no letter or digit to one space,
+//! JSON escapes resolved. Phrases are stored with a space at both ends, so a match is a match of whole words, and no
+//! regular expression can backtrack. What stands in long quotes is kept apart: an echoed prompt decides only if nothing
+//! outside the quotes does.
+//!
+//! The decision: a DFA over the phrases (one load per byte) and rules as bit masks over the terms that were met. The
+//! option not taken is a set of regular expressions over the raw text: slower, and it sees ids and token counts.
+//!
+//! What must stay true: at most [`MAX_TEXT`] bytes are read, whatever comes in, and nothing is allocated.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use aho_corasick::{
+    Anchored, MatchKind,
+    automaton::{Automaton, StateID},
+    dfa::DFA,
+};
+
+use crate::{
+    delay::prose,
+    rules::text::{Statuses, TextRule, rules},
+    vendor::Vendor,
+    verdict::Stated,
+};
+
+/// Bytes of messages that are read in all; of a longer message the beginning and the end.
+pub(crate) const MAX_TEXT: usize = 4096;
+/// Bytes of a long message's end.
+const TAIL: usize = 512;
+/// Quotes shorter than this hold a name, not an echo.
+const LONG_QUOTE: usize = 32;
+const WORDS: usize = 6;
+
+/// Terms that were met.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Bits([u64; WORDS]);
+
+impl Bits {
+    fn set(&mut self, bit: usize) {
+        if let Some(word) = self.0.get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (word, more) in self.0.iter_mut().zip(other.0) {
+            *word |= more;
+        }
+    }
+
+    fn has_all(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(word, wanted)| word & wanted == wanted)
+    }
+
+    fn has_none(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(word, banned)| word & banned == 0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    fn both(&self, other: &Self) -> impl Iterator<Item = usize> {
+        let words: [u64; WORDS] = std::array::from_fn(|at| self.0[at] & other.0[at]);
+        words.into_iter().enumerate().flat_map(|(at, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros() as usize;
+                (word != 0).then(|| {
+                    word &= word - 1;
+                    at * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+/// What was seen in the messages of one signal.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    outside_quotes: Bits,
+    anywhere: Bits,
+    read: usize,
+    delay: Option<Stated>,
+    unparsable_delays: u8,
+}
+
+impl Seen {
+    /// A delay stated in prose, and how many were stated in a form nobody understands.
+    pub(crate) fn delay(&self) -> (Option<Stated>, u8) {
+        (self.delay, self.unparsable_delays)
+    }
+}
+
+struct Rule {
+    rule: &'static TextRule,
+    needs: Bits,
+    bans: Bits,
+}
+
+pub(crate) struct Matcher {
+    latin: Automat,
+    /// Phrases in scripts without spaces between words; fed only with bytes above ASCII.
+    wide: Automat,
+    rules: Vec<Rule>,
+    /// By bit: the rules whose rarest term it is.
+    by_lead: Vec<Vec<u16>>,
+    leads: Bits,
+}
+
+struct Automat {
+    dfa: DFA,
+    start: StateID,
+    /// By pattern: the terms it meets, and whether a delay follows it.
+    meets: Vec<(Bits, bool)>,
+}
+
+static MATCHER: LazyLock<Matcher> = LazyLock::new(Matcher::build);
+
+/// The matcher over the built-in rules.
+pub(crate) fn matcher() -> &'static Matcher {
+    &MATCHER
+}
+
+impl Matcher {
+    fn build() -> Self {
+        let mut terms: HashMap<&'static str, usize> = HashMap::new();
+        let mut phrases: HashMap<String, (Bits, bool)> = HashMap::new();
+        let mut compiled = Vec::new();
+        let mut by_lead: Vec<Vec<u16>> = Vec::new();
+        let mut leads = Bits::default();
+        for (order, rule) in rules().enumerate() {
+            let (mut needs, mut bans) = (Bits::default(), Bits::default());
+            let mut lead: Option<(usize, usize)> = None;
+            for term in rule.terms {
+                let banned = term.starts_with('!');
+                let alternatives = term.trim_start_matches('!');
+                let next = terms.len();
+                let bit = *terms.entry(alternatives).or_insert(next);
+                let mut width = 0;
+                for phrase in alternatives.split('|') {
+                    phrases.entry(pattern(phrase)).or_default().0.set(bit);
+                    width += 1;
+                }
+                if banned {
+                    bans.set(bit);
+                } else {
+                    needs.set(bit);
+                    if lead.is_none_or(|(narrowest, _)| width < narrowest) {
+                        lead = Some((width, bit));
+                    }
+                }
+            }
+            if let Some((_, bit)) = lead {
+                by_lead.resize_with(by_lead.len().max(bit + 1), Vec::new);
+                // The tables hold hundreds of rules.
+                by_lead[bit].push(u16::try_from(order).unwrap_or(u16::MAX));
+                leads.set(bit);
+            }
+            compiled.push(Rule { rule, needs, bans });
+        }
+        debug_assert!(terms.len() <= WORDS * 64, "{} terms do not fit the bits", terms.len());
+        for lead in prose::LEADS {
+            phrases.entry(pattern(lead)).or_default().1 = true;
+        }
+        let (wide, latin) = phrases.into_iter().partition(|(phrase, _)| !phrase.is_ascii());
+        Self { latin: Automat::build(latin), wide: Automat::build(wide), rules: compiled, by_lead, leads }
+    }
+
+    /// Reads one message. `vendor` tells in which time zone it states times.
+    pub(crate) fn read(&self, text: &[u8], vendor: Vendor, seen: &mut Seen) {
+        let room = MAX_TEXT - seen.read.min(MAX_TEXT);
+        if text.len() <= room {
+            self.read_part(text, vendor, seen);
+        } else if room > TAIL {
+            self.read_part(&text[..room - TAIL], vendor, seen);
+            self.read_part(&text[text.len() - TAIL..], vendor, seen);
+        }
+    }
+
+    fn read_part(&self, text: &[u8], vendor: Vendor, seen: &mut Seen) {
+        seen.read += text.len();
+        let mut latin = self.latin.start;
+        let mut wide = self.wide.start;
+        let mut after_space = false;
+        let mut quote_end = 0;
+        let mut at = 0;
+        latin = self.latin.step(latin, b' ', text, 0, 0, vendor, seen);
+        while let Some(&byte) = text.get(at) {
+            let mut folded = FOLD[usize::from(byte)];
+            let here = at;
+            at += 1;
+            if folded == SPECIAL {
+                match byte {
+                    b'\\' => {
+                        let (value, used) = unescape(&text[at..]);
+                        at += used;
+                        folded = match value {
+                            Unescaped::Latin(byte) => FOLD[usize::from(byte)],
+                            Unescaped::Wide(bytes, len) => {
+                                for byte in &bytes[..len] {
+                                    wide = self.wide.step(wide, *byte, text, at, quote_end, vendor, seen);
+                                }
+                                SPECIAL
+                            }
+                        };
+                        if folded == SPECIAL {
+                            folded = b' ';
+                        }
+                    }
+                    b'"' | b'\'' | b'`' => {
+                        if here >= quote_end {
+                            quote_end = long_quote_end(text, here).unwrap_or(quote_end);
+                        }
+                        folded = b' ';
+                    }
+                    _ => {
+                        wide = self.wide.step(wide, byte, text, at, quote_end, vendor, seen);
+                        folded = b' ';
+                    }
+                }
+            }
+            if folded == b' ' {
+                if after_space {
+                    continue;
+                }
+                after_space = true;
+            } else {
+                after_space = false;
+                wide = self.wide.start;
+            }
+            latin = self.latin.step(latin, folded, text, at, quote_end, vendor, seen);
+        }
+        if !after_space {
+            self.latin.step(latin, b' ', text, at, quote_end, vendor, seen);
+        }
+    }
+
+    /// The first rule in the order of the tables that holds for what was seen.
+    pub(crate) fn decide(&self, seen: &Seen, status: Option<u16>, vendor: Vendor) -> Option<&'static TextRule> {
+        let group = Statuses::group(status);
+        self.first(&seen.outside_quotes, group, vendor).or_else(|| {
+            (seen.anywhere != seen.outside_quotes).then(|| self.first(&seen.anywhere, group, vendor)).flatten()
+        })
+    }
+
+    fn first(&self, met: &Bits, group: Statuses, vendor: Vendor) -> Option<&'static TextRule> {
+        if met.is_empty() {
+            return None;
+        }
+        let mut best: Option<u16> = None;
+        for bit in met.both(&self.leads) {
+            for order in self.by_lead.get(bit).into_iter().flatten() {
+                if best.is_some_and(|best| best <= *order) {
+                    break;
+                }
+                let Some(rule) = self.rules.get(usize::from(*order)) else { continue };
+                if rule.rule.under.has(group)
+                    && met.has_all(&rule.needs)
+                    && met.has_none(&rule.bans)
+                    && (rule.rule.vendors.is_empty() || rule.rule.vendors.contains(&vendor))
+                {
+                    best = Some(*order);
+                }
+            }
+        }
+        best.and_then(|order| self.rules.get(usize::from(order))).map(|rule| rule.rule)
+    }
+}
+
+impl Automat {
+    #[allow(clippy::expect_used, reason = "the phrases are constants; a test builds the automaton from them")]
+    fn build(phrases: HashMap<String, (Bits, bool)>) -> Self {
+        let (patterns, meets): (Vec<_>, Vec<_>) = phrases.into_iter().unzip();
+        let dfa = DFA::builder()
+            .match_kind(MatchKind::Standard)
+            .start_kind(aho_corasick::StartKind::Unanchored)
+            .build(&patterns)
+            .expect("hundreds of short phrases fit an automaton");
+        let start = dfa.start_state(Anchored::No).expect("the automaton was built with this start");
+        Self { dfa, start, meets }
+    }
+
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "one call per byte: the state of the loop is passed, not boxed")]
+    fn step(
+        &self,
+        state: StateID,
+        byte: u8,
+        text: &[u8],
+        at: usize,
+        quote_end: usize,
+        vendor: Vendor,
+        seen: &mut Seen,
+    ) -> StateID {
+        let state = self.dfa.next_state(Anchored::No, state, byte);
+        if self.dfa.is_special(state) && self.dfa.is_match(state) {
+            self.met(state, text, at, quote_end, vendor, seen);
+        }
+        state
+    }
+
+    #[cold]
+    fn met(&self, state: StateID, text: &[u8], at: usize, quote_end: usize, vendor: Vendor, seen: &mut Seen) {
+        for number in 0..self.dfa.match_len(state) {
+            let pattern = self.dfa.match_pattern(state, number);
+            let Some((terms, delay_follows)) = self.meets.get(pattern.as_usize()) else { continue };
+            seen.anywhere.add(terms);
+            if at > quote_end {
+                seen.outside_quotes.add(terms);
+            }
+            if *delay_follows && seen.delay.is_none() {
+                match prose::read(text.get(at..).unwrap_or_default(), vendor) {
+                    prose::Prose::Delay(delay) => seen.delay = Some(delay),
+                    prose::Prose::Unparsable => seen.unparsable_delays = seen.unparsable_delays.saturating_add(1),
+                    prose::Prose::Nothing => {}
+                }
+            }
+        }
+    }
+}
+
+/// A phrase as the automaton reads it: folded, with a space at both ends; without the last one for a beginning.
+fn pattern(phrase: &str) -> String {
+    if !phrase.is_ascii() {
+        return phrase.to_owned();
+    }
+    let (phrase, is_beginning) = match phrase.strip_suffix('*') {
+        Some(beginning) => (beginning, true),
+        None => (phrase, false),
+    };
+    let words = phrase
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let end = if is_beginning { "" } else { " " };
+    format!(" {words}{end}").to_ascii_lowercase()
+}
+
+/// Marks what the loop looks at more closely.
+const SPECIAL: u8 = 0xFF;
+
+/// Letters and digits as themselves in lower case; the rest a space.
+static FOLD: [u8; 256] = {
+    let mut fold = [b' '; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let character = byte as u8;
+        if character.is_ascii_alphanumeric() {
+            fold[byte] = character.to_ascii_lowercase();
+        } else if character >= 0x80 || matches!(character, b'\\' | b'"' | b'\'' | b'`') {
+            fold[byte] = SPECIAL;
+        }
+        byte += 1;
+    }
+    fold
+};
+
+enum Unescaped {
+    Latin(u8),
+    Wide([u8; 4], usize),
+}
+
+/// What a backslash and the bytes after it stand for, and how many of those it takes.
+fn unescape(after: &[u8]) -> (Unescaped, usize) {
+    match after.first() {
+        Some(b'u') => {
+            let hex = after.get(1..5).and_then(|hex| std::str::from_utf8(hex).ok());
+            match hex.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32) {
+                Some(character) if character.is_ascii() => (Unescaped::Latin(character as u8), 5),
+                Some(character) => {
+                    let mut bytes = [0; 4];
+                    let len = character.encode_utf8(&mut bytes).len();
+                    (Unescaped::Wide(bytes, len), 5)
+                }
+                None => (Unescaped::Latin(b' '), 1),
+            }
+        }
+        // Line ends, tabs, quotes, slashes and further backslashes all part words.
+        Some(_) => (Unescaped::Latin(b' '), 1),
+        None => (Unescaped::Latin(b' '), 0),
+    }
+}
+
+/// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
+fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
+    let before = open.checked_sub(1).and_then(|before| text.get(before));
+    if before.is_some_and(|before| !matches!(before, b' ' | b':' | b'(' | b'=' | b'[' | b',' | b'{' | b'\n')) {
+        return None;
+    }
+    let inside = text.get(open + 1..)?;
+    let mark = *text.get(open)?;
+    let mut from = 0;
+    loop {
+        let close = from + memchr::memchr(mark, inside.get(from..)?)?;
+        // A quote mark within a word is an apostrophe.
+        if inside.get(close + 1).is_none_or(|next| !next.is_ascii_alphanumeric()) {
+            return (close >= LONG_QUOTE).then_some(open + 1 + close);
+        }
+        from = close + 1;
+    }
+}

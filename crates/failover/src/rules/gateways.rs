@@ -1,0 +1,113 @@
+//! Routers and proxies in front of providers: OpenRouter, ZenMux, GitHub Copilot, LiteLLM, One API and its kin.
+//!
+//! A router's own limit concerns the caller's credential; what it relays from behind itself concerns the upstream, and
+//! the reader of the envelope sets that scope.
+
+use super::{outcome::*, vendor_rules};
+use crate::verdict::Scope;
+
+vendor_rules! {
+    OPENROUTER: OpenRouter "openrouter"
+    from "https://openrouter.ai/docs/api/reference/errors-and-debugging" {
+        exact "in_flight_budget_exhausted" => RATE_LIMIT;
+        exact "openrouter_in_flight_budget" => RATE_LIMIT;
+        exact "weight_exceeds_budget" => BILLING;
+        exact "insufficient_credits" => BILLING;
+        exact "payment_required" => BILLING;
+        exact "key_limit_exceeded" => BILLING;
+        exact "rate_limit_exceeded" => RATE_LIMIT;
+        exact "provider_overloaded" => OVERLOADED.on(Scope::Upstream);
+        exact "provider_unavailable" => OVERLOADED.on(Scope::Upstream);
+        exact "context_length_exceeded" => OVERFLOW;
+        exact "content_policy_violation" => CONTENT_POLICY;
+        exact "guardrail_blocked" => CONTENT_POLICY;
+        exact "no_endpoints_found" => MODEL_NOT_FOUND;
+    }
+}
+
+vendor_rules! {
+    ZENMUX: ZenMux "zenmux"
+    from "https://docs.zenmux.ai/guide/advanced/error-codes.html" {
+        exact "invalid_params" under 413 => OVERFLOW;
+        broad "invalid_params" => FORMAT;
+        exact "insufficient_credit" => BILLING;
+        exact "reject_no_credit" => BILLING;
+        exact "quote_exceeded" => RATE_LIMIT;
+        exact "access_denied" => AUTH;
+        exact "safety_check_failed" => CONTENT_POLICY;
+        exact "model_not_available" => BILLING.on(Scope::Model);
+        exact "invalid_model" => MODEL_NOT_FOUND;
+        exact "model_not_supported" => MODEL_NOT_FOUND;
+        exact "provider_unprocessable_entity_error" => FORMAT;
+        exact "rate_limit" => RATE_LIMIT;
+        exact "internal_server_error" => SERVER_ERROR;
+        exact "provider_api_error" => SERVER_ERROR.on(Scope::Upstream);
+        exact "provider_error" => SERVER_ERROR.on(Scope::Upstream);
+        exact "no_provider_available" => OVERLOADED.on(Scope::Upstream);
+        exact "provider_internal_server_error" under 524 => TIMEOUT.on(Scope::Upstream);
+        exact "provider_internal_server_error" => SERVER_ERROR.on(Scope::Upstream);
+    }
+}
+
+vendor_rules! {
+    COPILOT: Copilot "copilot"
+    from "https://github.com/github/copilot-cli/issues/793" {
+        exact "rate_limited" => RATE_LIMIT;
+        exact "user_global_rate_limited" => RATE_LIMIT;
+        exact "user_model_rate_limited" => RATE_LIMIT.on(Scope::Model);
+        exact "integration_rate_limited" => RATE_LIMIT;
+        exact "upstream_provider_rate_limit" => RATE_LIMIT.on(Scope::Upstream);
+        exact "agent_mode_limit_exceeded" => RATE_LIMIT;
+    }
+    from "https://github.com/github/copilot-cli/issues/730" {
+        exact "quota_exceeded" => BILLING;
+        exact "free_quota_exceeded" => BILLING;
+        exact "overage_limit_reached" => BILLING;
+        exact "billing_not_configured" => BILLING;
+    }
+    from "https://docs.github.com/en/copilot/reference/ai-models/supported-models" {
+        exact "model_not_supported" => MODEL_NOT_FOUND;
+        exact "model_not_available_for_integrator" => MODEL_NOT_FOUND;
+        exact "unsupported_api_for_model" => FORMAT.of_this_model();
+        exact "model_max_prompt_tokens_exceeded" => OVERFLOW;
+    }
+}
+
+vendor_rules! {
+    PROXIES: Gateway "proxy"
+    from "https://docs.litellm.ai/docs/exception_mapping" {
+        exact "ContextWindowExceededError" => OVERFLOW;
+        exact "ContentPolicyViolationError" => CONTENT_POLICY;
+        exact "budget_exceeded" => BILLING;
+        exact "BudgetExceededError" => BILLING;
+        exact "token_not_found_in_db" => AUTH;
+        exact "expired_key" => AUTH;
+        exact "key_model_access_denied" => AUTH;
+        exact "team_model_access_denied" => AUTH;
+        exact "no_db_connection" => SERVER_ERROR;
+        exact "UnsupportedParamsError" => FORMAT.of_this_model();
+    }
+    from "https://doc.tokendog.io/zh/api-reference/guide/error-codes" {
+        exact "insufficient_user_quota" => BILLING;
+        exact "pre_consume_token_quota_failed" => BILLING;
+        exact "insufficient_balance" => BILLING;
+        exact "NOT_ENOUGH_BALANCE" => BILLING;
+        exact "insufficient_funds" => BILLING;
+        exact "sensitive_words_detected" => CONTENT_POLICY;
+        exact "prompt_blocked" => CONTENT_POLICY;
+        exact "get_channel_failed" => OVERLOADED.on(Scope::Upstream);
+        exact "channel:no_available_key" => OVERLOADED.on(Scope::Upstream);
+        exact "channel:invalid_key" => AUTH.on(Scope::Upstream);
+        exact "channel:response_time_exceeded" => TIMEOUT.on(Scope::Upstream);
+        exact "do_request_failed" => TIMEOUT.on(Scope::Upstream);
+        exact "bad_request_body" => FORMAT;
+        exact "FAILED_TO_AUTH" => AUTH;
+        exact "TOKEN_LIMIT_EXCEEDED" => RATE_LIMIT;
+        exact "SERVICE_NOT_AVAILABLE" => OVERLOADED;
+        weak "bad_response" => SERVER_ERROR;
+        weak "bad_response_status_code" => SERVER_ERROR;
+        weak "upstream_error" => SERVER_ERROR;
+        weak "provider_response_error" => SERVER_ERROR;
+        exact "empty_response" => EMPTY_RESPONSE;
+    }
+}

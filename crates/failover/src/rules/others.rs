@@ -1,0 +1,134 @@
+//! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Volcengine.
+
+use super::{outcome::*, vendor_rules};
+use crate::verdict::Scope;
+
+vendor_rules! {
+    MISTRAL: Mistral "mistral"
+    from "https://docs.mistral.ai/resources/error-glossary" {
+        exact "unknown_model" => MODEL_NOT_FOUND;
+        exact "invalid_model" => MODEL_NOT_FOUND;
+        exact "authentication_error" => AUTH;
+        exact "rate_limited" => RATE_LIMIT;
+        exact "1300" => RATE_LIMIT;
+        exact "1500" => MODEL_NOT_FOUND;
+        exact "invalid_request_message_order" => FORMAT;
+        exact "invalid_request_prompt" => FORMAT;
+        exact "context_length_exceeded" => OVERFLOW;
+        exact "service_tier_capacity_exceeded" => RATE_LIMIT.on(Scope::Model);
+        exact "3505" => RATE_LIMIT.on(Scope::Model);
+    }
+}
+
+vendor_rules! {
+    GROQ: Groq "groq"
+    from "https://console.groq.com/docs/errors" {
+        exact "capacity_exceeded" => OVERLOADED;
+        exact "json_validate_failed" => FORMAT;
+        exact "tool_use_failed" => FORMAT;
+        exact "model_decommissioned" => MODEL_NOT_FOUND;
+        exact "model_not_found" => MODEL_NOT_FOUND;
+        exact "model_not_active" => MODEL_NOT_FOUND;
+        exact "model_terms_required" => AUTH.on(Scope::Model);
+        exact "model_permission_blocked_org" => AUTH.on(Scope::Model);
+        exact "model_permission_blocked_project" => AUTH.on(Scope::Model);
+        exact "organization_restricted" => AUTH_PERMANENT;
+        exact "blocked_api_access" => BILLING;
+        exact "rate_limit_exceeded" => RATE_LIMIT.on(Scope::Model);
+    }
+}
+
+vendor_rules! {
+    DEEPSEEK: DeepSeek "deepseek"
+    from "https://api-docs.deepseek.com/quick_start/error_codes" {
+        exact "authentication_error" => AUTH;
+        weak "invalid_request_error" => FORMAT;
+        weak "unknown_error" => SERVER_ERROR;
+    }
+}
+
+vendor_rules! {
+    TOGETHER: Together "together"
+    from "https://docs.together.ai/docs/error-codes" {
+        exact "credit_limit_exceeded" => BILLING;
+        exact "dynamic_request_limited" => RATE_LIMIT.on(Scope::Model);
+        exact "dynamic_token_limited" => RATE_LIMIT.on(Scope::Model);
+    }
+}
+
+vendor_rules! {
+    CEREBRAS: Cerebras "cerebras"
+    from "https://inference-docs.cerebras.ai/support/error" {
+        exact "queue_exceeded" => OVERLOADED;
+        exact "request_quota_exceeded" => RATE_LIMIT;
+        exact "token_quota_exceeded" => RATE_LIMIT;
+        broad "too_many_requests_error" => RATE_LIMIT;
+        broad "too_many_tokens_error" => RATE_LIMIT;
+        exact "wrong_api_key" => AUTH;
+        exact "payment_required_error" => BILLING;
+    }
+}
+
+vendor_rules! {
+    FIREWORKS: Fireworks "fireworks"
+    from "https://docs.fireworks.ai/guides/inference-error-codes" {
+        broad "precondition_failed" => AUTH_PERMANENT;
+        exact "invalid_request" => FORMAT;
+    }
+}
+
+vendor_rules! {
+    IFLOW: IFlow "iflow"
+    from "https://platform.iflow.cn/en/docs/error-codes" {
+        exact "434" => AUTH;
+        exact "435" => MODEL_NOT_FOUND;
+        exact "439" => AUTH;
+        exact "449" => RATE_LIMIT;
+        exact "514" => SERVER_ERROR;
+        exact "40303" => RATE_LIMIT;
+    }
+}
+
+vendor_rules! {
+    VOLCENGINE: Volcengine "ark"
+    from "https://www.volcengine.com/docs/82379/1299023" {
+        exact "MissingParameter" => FORMAT;
+        broad "InvalidParameter" => FORMAT;
+        exact "InvalidEndpoint.ClosedEndpoint" => MODEL_NOT_FOUND;
+        exact "InvalidEndpoint.NotFound" => MODEL_NOT_FOUND;
+        exact "InvalidEndpointOrModel.NotFound" => MODEL_NOT_FOUND;
+        exact "InvalidEndpointOrModel" => MODEL_NOT_FOUND;
+        exact "ModelNotOpen" => MODEL_NOT_FOUND;
+        exact "UnsupportedModel" => MODEL_NOT_FOUND;
+        exact "AuthenticationError" => AUTH;
+        exact "InvalidAccountStatus" => AUTH_PERMANENT;
+        exact "AccessDenied" => AUTH;
+        exact "OperationDenied" => AUTH;
+        exact "AccountOverdueError" => BILLING;
+        exact "OperationDenied.ServiceOverdue" => BILLING;
+        exact "InvalidSubscription" => BILLING;
+        exact "QuotaExceeded" => BILLING.on(Scope::Model);
+        exact "SetLimitExceeded" => BILLING.on(Scope::Model);
+        exact "SensitiveContentDetected" => CONTENT_POLICY;
+        exact "InputTextSensitiveContentDetected" => CONTENT_POLICY;
+        exact "InputImageSensitiveContentDetected" => CONTENT_POLICY;
+        exact "OutputTextSensitiveContentDetected" => CONTENT_POLICY;
+        exact "InputTextRiskDetection" => CONTENT_POLICY;
+        exact "InputImageRiskDetection" => CONTENT_POLICY;
+        exact "OutputTextRiskDetection" => CONTENT_POLICY;
+        exact "OutputImageRiskDetection" => CONTENT_POLICY;
+        exact "ContentSecurityDetectionError" => CONTENT_POLICY;
+        exact "RateLimitExceeded" => RATE_LIMIT;
+        exact "AccountRateLimitExceeded" => RATE_LIMIT;
+        exact "ModelAccountRpmRateLimitExceeded" => RATE_LIMIT.on(Scope::Model);
+        exact "ModelAccountTpmRateLimitExceeded" => RATE_LIMIT.on(Scope::Model);
+        exact "ModelAccountIpmRateLimitExceeded" => RATE_LIMIT.on(Scope::Model);
+        exact "APIAccountRpmRateLimitExceeded" => RATE_LIMIT;
+        exact "InflightBatchsizeExceeded" => RATE_LIMIT;
+        exact "AccountQuotaExceeded" => RATE_LIMIT;
+        exact "RequestBurstTooFast" => RATE_LIMIT;
+        exact "ModelLoadingError" => OVERLOADED;
+        exact "ServerOverloaded" => OVERLOADED;
+        exact "InternalServiceError" => SERVER_ERROR;
+    }
+}

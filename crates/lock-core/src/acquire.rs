@@ -1,0 +1,493 @@
+//! Acquiring: take a place in the lane, look at the file, then publish, reclaim, wait or report.
+//!
+//! Every look is synchronous and short (microseconds); between looks the waiter sleeps on inotify, its deadline, or the
+//! moment at which a live lock becomes reportable. Nothing polls. Dropping the future at any await leaves no ticket, no
+//! file and no watch behind, because each is owned by a value of this function and publishing has no await after it.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::Instant as TokioInstant;
+
+use crate::{
+    background::Watch,
+    config::OnStale,
+    error::{LockError, Relation, Report, pid_alive},
+    evidence::{Judged, Sighting, Surroundings, judge_now},
+    guard_file::{self, Standing},
+    hold::{Held, Hold},
+    judge::{Evidence, Judgement, Likeness, Limits, Own, PidEvidence, Probe, Reason, State},
+    lane::Ticket,
+    locks::{Inner, Wait},
+    publish::{Candidate, Published},
+    reclaim::{Reclaimed, reclaim},
+    registry, stats,
+    sys::{clock::WallMs, fs, kernel, process::Identity},
+    tag::RunTag,
+    target::{LaneKey, Target},
+};
+
+/// The longest sleep without a look. It must never be what helps; a counter tells.
+const SAFETY_TICK: Duration = Duration::from_secs(30);
+/// The longest sleep where changes are not reported (network file systems, inotify used up).
+const WITHOUT_NOTICE: Duration = Duration::from_millis(250);
+/// Grace of a file without a complete record, and the shorter one of callers with a short budget.
+const GRACE: Duration = Duration::from_secs(30);
+const SHORT_GRACE: Duration = Duration::from_secs(5);
+/// Another judge or reclaimer is done within microseconds; a stopped one is looked at again this often at most.
+const CONTENDED: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(8), Duration::from_millis(20)];
+/// How long the head leaves the path to another process after a streak.
+const GIVE_WAY: Duration = Duration::from_millis(1);
+/// Looks without a sleep in one go; the path changes hands faster than we look only for an instant.
+const MAX_SPINS: u32 = 64;
+
+/// One acquisition under way.
+pub(crate) struct Acquisition<'a> {
+    locks: &'a Inner,
+    target: &'a Target,
+    tag: &'a RunTag,
+    wait: Wait,
+    identity: Arc<Identity>,
+    started: Instant,
+    /// A record must stay unchanged this long before it counts as abandoned.
+    limits: Limits,
+    candidate: Option<Candidate>,
+    sighting: Option<Sighting>,
+    contended: usize,
+    /// The last thing seen in the way, for the report.
+    seen: Option<Seen>,
+    /// Something at the path could not even be opened.
+    unreadable: bool,
+}
+
+struct Seen {
+    judged: Arc<Judged>,
+    evidence: Evidence,
+    judgement: Judgement,
+    guard: Option<String>,
+}
+
+enum Look {
+    Acquired(Published),
+    /// Look again at once: the path changed under the look.
+    Again,
+    /// Sleep until the watch fires or the time is up.
+    Sleep { watch: Option<Watch>, at_most: Duration, pinned: Option<Arc<Judged>> },
+    /// A live stale lock, seen a second time unchanged.
+    Stale,
+    /// The very run that asks owns the lock, in another process.
+    OwnRun,
+}
+
+impl<'a> Acquisition<'a> {
+    pub(crate) fn new(locks: &'a Inner, target: &'a Target, tag: &'a RunTag, wait: Wait) -> Self {
+        let short = wait.timeout.is_some_and(|timeout| timeout < GRACE);
+        Self {
+            locks,
+            target,
+            tag,
+            wait,
+            identity: registry::global().identity(),
+            started: Instant::now(),
+            limits: Limits { stale: locks.config.stale, grace: if short { SHORT_GRACE } else { GRACE } },
+            candidate: None,
+            sighting: None,
+            contended: 0,
+            seen: None,
+            unreadable: false,
+        }
+    }
+
+    pub(crate) async fn run(self) -> Result<Held, LockError> {
+        // An unreachable deadline is no deadline.
+        let deadline = self.wait.timeout.and_then(|timeout| TokioInstant::now().checked_add(timeout));
+        let mut ticket = registry::global()
+            .lanes
+            .enter(self.target.key(), self.tag.run())
+            .map_err(|_| LockError::self_contention(self.own_process_report(Relation::ThisRun, 0)))?;
+        let in_time = within(deadline, ticket.turn()).await;
+        if in_time.is_none() {
+            let position = ticket.position();
+            stats::global().timed_out();
+            return Err(LockError::timeout(self.own_process_report(Relation::ThisProcess, position), self.wait.timeout));
+        }
+        if ticket.should_give_way() {
+            self.give_way().await?;
+        }
+        self.contend(deadline, ticket).await
+    }
+
+    async fn contend(
+        mut self,
+        deadline: Option<TokioInstant>,
+        ticket: Ticket<LaneKey>,
+    ) -> Result<Held, LockError> {
+        let mut spins = 0;
+        loop {
+            let look = self.look().map_err(|source| {
+                LockError::unavailable(&self.target.lock_path(), "acquire", source)
+            })?;
+            match look {
+                Look::Acquired(published) => {
+                    stats::global().acquired();
+                    let config = &self.locks.config;
+                    let max_hold = self.wait.max_hold.unwrap_or(config.max_hold);
+                    let hold = Hold::new(
+                        self.target.clone(),
+                        published,
+                        self.tag.clone(),
+                        ticket,
+                        max_hold,
+                        config.on_hold_exceeded,
+                    );
+                    return Ok(Held::new(hold));
+                }
+                Look::Again if spins < MAX_SPINS => {
+                    spins += 1;
+                    if deadline.is_some_and(|deadline| TokioInstant::now() >= deadline) {
+                        return Err(self.out_of_time());
+                    }
+                }
+                Look::Again => {
+                    spins = 0;
+                    if within(deadline, tokio::time::sleep(CONTENDED[0])).await.is_none() {
+                        return Err(self.out_of_time());
+                    }
+                }
+                Look::Stale => {
+                    stats::global().stale_reported();
+                    return Err(LockError::stale(self.report()));
+                }
+                Look::OwnRun => {
+                    let mut report = self.report();
+                    report.relation = Relation::ThisRun;
+                    return Err(LockError::self_contention(report));
+                }
+                Look::Sleep { watch, at_most, pinned } => {
+                    spins = 0;
+                    stats::global().waited();
+                    let slept = within(deadline, sleep(watch.as_ref(), at_most)).await;
+                    // The judged file stays open while it is watched: its inode number cannot come back as another lock.
+                    drop(pinned);
+                    match slept {
+                        Some(Woken::ByChange) => stats::global().woken(),
+                        Some(Woken::ByTime) if at_most == SAFETY_TICK => self.count_missed_wake(),
+                        Some(Woken::ByTime) => {}
+                        None => return Err(self.out_of_time()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look at the path. No await: what it acquires is ours or nobody's.
+    fn look(&mut self) -> io::Result<Look> {
+        // What stood in the way a moment ago may be gone; a report must not name it for ever.
+        self.seen = None;
+        self.unreadable = false;
+        match guard_file::look(self.target)? {
+            Standing::None => {}
+            Standing::Guard { file, says } => return self.behind_guard(file, says),
+        }
+        match fs::open_to_judge(self.target.dir(), self.target.lock_name()) {
+            Ok(None) => self.publish(),
+            Ok(Some(file)) => self.judge(Judged::open(file)?),
+            // A symlink (ELOOP), a socket (ENXIO), a file of another user: something is there that cannot be judged.
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Err(error),
+                Some(_) | None => Ok(self.unreadable()),
+            },
+        }
+    }
+
+    fn publish(&mut self) -> io::Result<Look> {
+        let candidate = match self.candidate.take() {
+            Some(candidate) => candidate,
+            None => Candidate::create(self.target, self.locks.publish_mode)?,
+        };
+        let max_hold = self.wait.max_hold.unwrap_or(self.locks.config.max_hold);
+        candidate.write(&self.identity, self.tag, max_hold)?;
+        match candidate.publish()? {
+            Ok(published) => Ok(Look::Acquired(published)),
+            Err(candidate) => {
+                self.candidate = Some(candidate);
+                Ok(Look::Again)
+            }
+        }
+    }
+
+    fn judge(&mut self, judged: Judged) -> io::Result<Look> {
+        let judged = Arc::new(judged);
+        // Armed before the path is checked again, so that a release in between is seen by one or the other.
+        let watch = if self.target.on_network() {
+            None
+        } else {
+            registry::global().background.watch(judged.file.as_fd())
+        };
+        let still_there = |judged: &Judged| -> io::Result<bool> {
+            Ok(fs::stat_at(self.target.dir(), self.target.lock_name())?.map(|stat| stat.id) == Some(judged.stat.id))
+        };
+        if !still_there(&judged)? {
+            return Ok(Look::Again);
+        }
+        let sighting = Sighting::of(&judged.stat, self.sighting);
+        self.sighting = Some(sighting);
+        let identity = Arc::clone(&self.identity);
+        // Only a record that says nothing needs to know how old its file is.
+        let fresh_ctime_ns = if judged.record.is_complete() { None } else { self.fresh_ctime() };
+        let around = Surroundings {
+            identity: &identity,
+            network: self.target.on_network(),
+            sighting,
+            fresh_ctime_ns,
+            flock_is_ours: false,
+        };
+        let (evidence, judgement) = judge_now(&judged, &around, &self.limits);
+        let state = judgement.state;
+        self.seen = Some(Seen { judged: Arc::clone(&judged), evidence, judgement, guard: None });
+        if state != State::Contended {
+            self.contended = 0;
+        }
+        match state {
+            State::Dead => self.take_over(&judged, &around),
+            State::Contended => Ok(Look::Sleep { watch, at_most: self.contended_delay(), pinned: Some(judged) }),
+            State::Live => {
+                // Within one process the lane answers this; here the same run asks from another process.
+                if evidence.own != Own::Registered && judged.record.run_id.as_deref() == Some(self.tag.run_id()) {
+                    return Ok(Look::OwnRun);
+                }
+                if self.is_reportable() && self.locks.on_stale(&self.wait) == OnStale::Report {
+                    // A report that is gone or replaced by now is no report: look again inside the budget.
+                    let same = still_there(&judged)? && fs::read_bounded(&judged.file)? == judged.bytes;
+                    return Ok(if same { Look::Stale } else { Look::Again });
+                }
+                if evidence.own != Own::Registered && !self.target.on_network() {
+                    kernel::mark_waiting(judged.file.as_fd());
+                }
+                let at_most = self.sleep_limit(watch.is_some(), &judged);
+                Ok(Look::Sleep { watch, at_most, pinned: Some(judged) })
+            }
+            State::Unknown => {
+                let mut at_most = self.sleep_limit(watch.is_some(), &judged);
+                if !judged.record.is_complete() {
+                    at_most = at_most.min(self.limits.grace.saturating_sub(evidence.unchanged_for) + CONTENDED[0]);
+                }
+                Ok(Look::Sleep { watch, at_most, pinned: Some(judged) })
+            }
+        }
+    }
+
+    fn take_over(&mut self, judged: &Judged, around: &Surroundings<'_>) -> io::Result<Look> {
+        let candidate = match self.candidate.take() {
+            Some(candidate) => candidate,
+            None => Candidate::create(self.target, self.locks.publish_mode)?,
+        };
+        let max_hold = self.wait.max_hold.unwrap_or(self.locks.config.max_hold);
+        candidate.write(&self.identity, self.tag, max_hold)?;
+        let (mode, guard) = (self.locks.reclaim_mode, self.locks.config.fs_safe_guard);
+        match reclaim(self.target, judged, around, &self.limits, mode, guard, candidate)? {
+            Reclaimed::Owned(published) => {
+                stats::global().reclaimed();
+                let reasons = self.seen.as_ref().map(|seen| seen.judgement.reasons.clone()).unwrap_or_default();
+                tracing::warn!(
+                    lock = %self.target.lock_path().display(),
+                    previous_pid = judged.record.pid,
+                    previous_run = judged.record.run_id.as_deref(),
+                    ?reasons,
+                    "session lock of a dead owner taken over"
+                );
+                Ok(Look::Acquired(published))
+            }
+            Reclaimed::Changed => Ok(Look::Again),
+            Reclaimed::Contended | Reclaimed::Guarded => {
+                Ok(Look::Sleep { watch: None, at_most: self.contended_delay(), pinned: None })
+            }
+        }
+    }
+
+    /// Behind a reclaim guard: other programs wait for as long as it stands, and so do we.
+    fn behind_guard(&mut self, file: std::fs::File, says: String) -> io::Result<Look> {
+        let watch = registry::global().background.watch(file.as_fd());
+        let judged = Arc::new(Judged::open(file)?);
+        let there = fs::stat_at(self.target.dir(), self.target.guard_name())?.map(|stat| stat.id);
+        if there != Some(judged.stat.id) {
+            return Ok(Look::Again);
+        }
+        let at_most = if watch.is_some() { SAFETY_TICK } else { WITHOUT_NOTICE };
+        self.seen = Some(Seen {
+            judged: Arc::clone(&judged),
+            evidence: nothing_known(),
+            judgement: Judgement { state: State::Unknown, reasons: vec![Reason::UnverifiableOwner] },
+            guard: Some(says),
+        });
+        Ok(Look::Sleep { watch, at_most, pinned: Some(judged) })
+    }
+
+    fn unreadable(&mut self) -> Look {
+        self.unreadable = true;
+        Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
+    }
+
+    fn contended_delay(&mut self) -> Duration {
+        let delay = CONTENDED[self.contended.min(CONTENDED.len() - 1)];
+        self.contended += 1;
+        delay
+    }
+
+    fn is_reportable(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.judgement.live_stale())
+    }
+
+    /// Until the next moment at which this very lock would be judged otherwise.
+    fn sleep_limit(&self, noticed: bool, judged: &Judged) -> Duration {
+        let mut limit = if noticed { SAFETY_TICK } else { WITHOUT_NOTICE };
+        if self.locks.on_stale(&self.wait) == OnStale::Report {
+            if let Some(age) = judged.record.age(WallMs::now()) {
+                let thresholds = [Some(self.limits.stale), judged.record.max_hold];
+                for threshold in thresholds.into_iter().flatten() {
+                    // A threshold that has passed has been acted on; a millisecond more, because *past* it is stale.
+                    if let Some(left) = threshold.checked_sub(age) {
+                        limit = limit.min(left + Duration::from_millis(1));
+                    }
+                }
+            }
+        }
+        limit
+    }
+
+    fn fresh_ctime(&mut self) -> Option<i128> {
+        let candidate = Candidate::create(self.target, self.locks.publish_mode).ok()?;
+        let ctime = candidate.ctime_ns();
+        self.candidate.get_or_insert(candidate);
+        ctime
+    }
+
+    /// Lets the waiters of other processes, who were woken by our release, take the lock first.
+    async fn give_way(&self) -> Result<(), LockError> {
+        let taken = fs::stat_at(self.target.dir(), self.target.lock_name())
+            .map_err(|source| LockError::unavailable(&self.target.lock_path(), "acquire", source))?;
+        if taken.is_none() {
+            stats::global().gave_way();
+            tokio::time::sleep(GIVE_WAY).await;
+        }
+        Ok(())
+    }
+
+    fn count_missed_wake(&self) {
+        // Only a look that then succeeds shows that a wake-up was missed.
+        let free = matches!(fs::stat_at(self.target.dir(), self.target.lock_name()), Ok(None));
+        if free && !self.target.on_network() {
+            stats::global().safety_tick();
+            tracing::warn!(lock = %self.target.lock_path().display(), "a wake-up was missed; the safety tick helped");
+        }
+    }
+
+    fn out_of_time(&self) -> LockError {
+        let report = self.report();
+        if self.is_reportable() {
+            stats::global().stale_reported();
+            return LockError::stale(report);
+        }
+        stats::global().timed_out();
+        LockError::timeout(report, self.wait.timeout)
+    }
+
+    fn report(&self) -> Report {
+        let mut report = self.own_process_report(Relation::Unprovable, 0);
+        if let Some(seen) = &self.seen {
+            let guarded = seen.guard.is_some();
+            report.relation = match seen.judgement.state {
+                State::Live if seen.evidence.own == Own::Registered => Relation::ThisProcess,
+                State::Live => Relation::OtherProcess,
+                State::Contended | State::Dead | State::Unknown => Relation::Unprovable,
+            };
+            if !guarded {
+                report.record = seen.judged.record.clone();
+                report.age = seen.judged.record.age(WallMs::now());
+                report.pid_alive = pid_alive(seen.evidence.pid);
+            }
+            report.reasons.clone_from(&seen.judgement.reasons);
+            report.reclaim_guard.clone_from(&seen.guard);
+        } else if self.unreadable {
+            report.reasons.push(Reason::UnverifiableOwner);
+        }
+        report
+    }
+
+    fn own_process_report(&self, relation: Relation, queue_position: usize) -> Report {
+        // Within one process the owner is known without looking at the file.
+        let owner = match relation {
+            Relation::ThisRun | Relation::ThisProcess => {
+                registry::global().all().into_iter().find(|hold| hold.target().key() == self.target.key())
+            }
+            Relation::OtherProcess | Relation::Unprovable => None,
+        };
+        let mut record = crate::record::Record::default();
+        if let Some(hold) = &owner {
+            record.pid = Some(self.identity.pid);
+            record.run_id = Some(hold.tag().run_id().to_owned());
+            record.session_key = hold.tag().session_key().map(str::to_owned);
+        }
+        Report {
+            lock_path: self.target.lock_path(),
+            relation,
+            record,
+            pid_alive: owner.is_some().then_some(true),
+            age: owner.as_ref().map(|hold| hold.held_for()),
+            reasons: Vec::new(),
+            waited: self.started.elapsed(),
+            queue_position,
+            reclaim_guard: None,
+        }
+    }
+}
+
+/// Nothing is known about the owner of a guard.
+fn nothing_known() -> Evidence {
+    Evidence {
+        flock: Probe::Unknown,
+        lease: Probe::Unknown,
+        pid: PidEvidence::Unknown,
+        boot: Likeness::Unknown,
+        pid_ns: Likeness::Unknown,
+        host: Likeness::Unknown,
+        fs_dev: Likeness::Unknown,
+        own: Own::No,
+        network: false,
+        unchanged_for: Duration::ZERO,
+        looks_like_agent: None,
+        unreadable: true,
+    }
+}
+
+enum Woken {
+    ByChange,
+    ByTime,
+}
+
+async fn sleep(watch: Option<&Watch>, at_most: Duration) -> Woken {
+    match watch {
+        Some(watch) => tokio::select! {
+            biased;
+            () = watch.changed() => Woken::ByChange,
+            () = tokio::time::sleep(at_most) => Woken::ByTime,
+        },
+        None => {
+            tokio::time::sleep(at_most).await;
+            Woken::ByTime
+        }
+    }
+}
+
+/// Runs `future` until `deadline`; the future is asked first, so what is ready in time counts.
+async fn within<T>(deadline: Option<TokioInstant>, future: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
+    }
+}

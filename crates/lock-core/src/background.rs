@@ -1,0 +1,246 @@
+//! The one thread of this crate: it reads inotify, watches for holds that last too long, and retries failed releases.
+//!
+//! The decision: a thread of its own, because the watchdog must run when the program's event loop is wedged (that is
+//! when it is needed), and because waiters of several runtimes share the one inotify descriptor. The option not taken is
+//! a task per runtime. It starts with the first acquisition and sleeps without a timeout while nothing is due; a hold
+//! costs it no wake-up unless its end comes before every other one's.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags};
+use tokio::sync::Notify;
+
+use crate::{
+    hold::Hold,
+    sync::lock,
+    sys::inotify::{Event, Inotify, WatchId},
+};
+
+/// How often a release that failed is tried again.
+const RETRY_RELEASE: Duration = Duration::from_secs(1);
+/// How often a revoke that found an append in flight is tried again.
+const RETRY_REVOKE: Duration = Duration::from_millis(5);
+
+pub(crate) struct Background {
+    started: OnceLock<Result<Running, io::ErrorKind>>,
+    watchers: Mutex<HashMap<WatchId, Vec<Arc<Notify>>>>,
+    due: Mutex<BTreeMap<(Instant, u64), Due>>,
+    /// Nanoseconds after `epoch` at which the thread wakes anyway; `u64::MAX` when it sleeps without a timeout.
+    wakes_at: AtomicU64,
+    next: AtomicU64,
+    epoch: Instant,
+}
+
+struct Running {
+    inotify: Option<Inotify>,
+    wake: OwnedFd,
+}
+
+/// What the thread does at a moment.
+#[derive(Clone)]
+pub(crate) enum Due {
+    /// The hold lasts longer than it should.
+    HoldExceeded(std::sync::Weak<Hold>),
+    /// Revoke and release, when the append in flight is done.
+    Revoke(Arc<Hold>),
+    /// A release failed; the hold is kept alive here until it succeeds.
+    Release(Arc<Hold>),
+}
+
+/// A due entry, to be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DueId(Instant, u64);
+
+/// A watch on one open file. Changes that come between two waits are kept.
+pub(crate) struct Watch {
+    id: WatchId,
+    changed: Arc<Notify>,
+}
+
+impl Watch {
+    /// Waits for the next change. Cancel-safe.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        crate::registry::global().background.unwatch(self);
+    }
+}
+
+impl Background {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: OnceLock::new(),
+            watchers: Mutex::new(HashMap::new()),
+            due: Mutex::new(BTreeMap::new()),
+            wakes_at: AtomicU64::new(u64::MAX),
+            next: AtomicU64::new(0),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Watches an open file; `None` when inotify cannot be had (its limits are used up), and the caller uses a timer.
+    pub(crate) fn watch(&'static self, file: BorrowedFd<'_>) -> Option<Watch> {
+        let inotify = self.running()?.inotify.as_ref()?;
+        let changed = Arc::new(Notify::new());
+        // Under the mutex, so that an event cannot be read before its watcher is entered.
+        let mut watchers = lock(&self.watchers);
+        match inotify.add(file) {
+            Ok(id) => {
+                watchers.entry(id).or_default().push(Arc::clone(&changed));
+                Some(Watch { id, changed })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "inotify watch refused; waiting with a timer instead (raise fs.inotify.max_user_watches)");
+                None
+            }
+        }
+    }
+
+    fn unwatch(&self, watch: &Watch) {
+        let mut watchers = lock(&self.watchers);
+        if let Some(list) = watchers.get_mut(&watch.id) {
+            list.retain(|changed| !Arc::ptr_eq(changed, &watch.changed));
+            if list.is_empty() {
+                watchers.remove(&watch.id);
+                if let Some(Ok(Running { inotify: Some(inotify), .. })) = self.started.get() {
+                    inotify.remove(watch.id);
+                }
+            }
+        }
+    }
+
+    /// Enters something to do after `delay`.
+    pub(crate) fn after(&'static self, delay: Duration, due: Due) -> Option<DueId> {
+        // A delay beyond what an `Instant` can hold never comes.
+        let at = Instant::now().checked_add(delay)?;
+        let running = self.running()?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        lock(&self.due).insert((at, id), due);
+        if self.nanos(at) < self.wakes_at.load(Ordering::Acquire) {
+            let _ = rustix::io::write(&running.wake, &1u64.to_ne_bytes());
+        }
+        Some(DueId(at, id))
+    }
+
+    pub(crate) fn cancel(&self, id: DueId) {
+        lock(&self.due).remove(&(id.0, id.1));
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn running(&'static self) -> Option<&'static Running> {
+        let started = self.started.get_or_init(|| self.start().map_err(|error| {
+            tracing::warn!(%error, "the lock's background thread cannot start: no watchdog, and waiting uses a timer");
+            error.kind()
+        }));
+        started.as_ref().ok()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one thread of this crate; the header says why")]
+    fn start(&'static self) -> io::Result<Running> {
+        let inotify = Inotify::new()
+            .inspect_err(|error| {
+                tracing::warn!(%error, "inotify cannot be had; waiting with a timer instead (raise fs.inotify.max_user_instances)");
+            })
+            .ok();
+        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        std::thread::Builder::new().name("moorline-lock".to_owned()).spawn(move || self.run())?;
+        Ok(Running { inotify, wake })
+    }
+
+    fn run(&'static self) {
+        // `start` returns before the cell is set; the first look may come earlier.
+        let running = loop {
+            match self.started.get() {
+                Some(Ok(running)) => break running,
+                Some(Err(_)) => return,
+                None => std::thread::yield_now(),
+            }
+        };
+        loop {
+            let timeout = self.next_timeout();
+            let mut fds = vec![PollFd::from_borrowed_fd(running.wake.as_fd(), PollFlags::IN)];
+            if let Some(inotify) = &running.inotify {
+                fds.push(PollFd::from_borrowed_fd(inotify.as_fd(), PollFlags::IN));
+            }
+            let timeout = timeout.map(|timeout| rustix::event::Timespec {
+                tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: timeout.subsec_nanos().into(),
+            });
+            let _ = rustix::event::poll(&mut fds, timeout.as_ref());
+            let mut count = [0; 8];
+            let _ = rustix::io::read(&running.wake, &mut count);
+            if let Some(inotify) = &running.inotify {
+                self.dispatch(inotify);
+            }
+            self.do_what_is_due();
+        }
+    }
+
+    /// The time until the earliest entry, made known before the thread sleeps so that a later one need not wake it.
+    fn next_timeout(&self) -> Option<Duration> {
+        let due = lock(&self.due);
+        let first = due.keys().next().map(|(at, _)| *at);
+        self.wakes_at.store(first.map_or(u64::MAX, |at| self.nanos(at)), Ordering::Release);
+        first.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn dispatch(&self, inotify: &Inotify) {
+        let mut watchers = lock(&self.watchers);
+        inotify.drain(|event| match event {
+            Event::Changed(id) => watchers.get(&id).into_iter().flatten().for_each(|changed| changed.notify_one()),
+            Event::Dropped(id) => watchers.remove(&id).into_iter().flatten().for_each(|changed| changed.notify_one()),
+            Event::Overflow => watchers.values().flatten().for_each(|changed| changed.notify_one()),
+        });
+    }
+
+    fn do_what_is_due(&'static self) {
+        loop {
+            let due = {
+                let mut all = lock(&self.due);
+                match all.first_entry() {
+                    Some(first) if first.key().0 <= Instant::now() => first.remove(),
+                    Some(_) | None => return,
+                }
+            };
+            match due {
+                Due::HoldExceeded(hold) => {
+                    if let Some(hold) = hold.upgrade() {
+                        hold.hold_exceeded();
+                    }
+                }
+                Due::Revoke(hold) => {
+                    if !hold.try_release_revoked() {
+                        self.after(RETRY_REVOKE, Due::Revoke(hold));
+                    }
+                }
+                Due::Release(hold) => {
+                    if let Err(error) = hold.release_now() {
+                        tracing::warn!(lock = %hold.lock_path().display(), %error, "release failed again; it is retried");
+                        self.after(RETRY_RELEASE, Due::Release(hold));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a hold whose release failed, and tries again.
+    pub(crate) fn retry_release(&'static self, hold: Arc<Hold>) {
+        self.after(RETRY_RELEASE, Due::Release(hold));
+    }
+}

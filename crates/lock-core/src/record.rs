@@ -1,0 +1,232 @@
+//! The record inside a lock file: who owns it.
+//!
+//! The four fields that other programs read come first, then ours. It is written once, immediately before the file gets
+//! its name, and never rewritten; somebody else's record is compared as bytes and never serialised again. Reading is
+//! total: any bytes give a [`Record`], and a field of the wrong type is a missing field.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    sys::{clock::WallMs, fs::MAX_RECORD, process::Identity},
+    tag::RunTag,
+};
+
+/// A lock file's contents, as far as they could be read. Every field may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Process id, in the owner's pid namespace.
+    pub pid: Option<u32>,
+    /// `createdAt`, in milliseconds since the Unix epoch.
+    pub created_at_ms: Option<u64>,
+    /// How long the owner said it would hold at most.
+    pub max_hold: Option<Duration>,
+    /// Start time of the owner in clock ticks since boot.
+    pub starttime: Option<u64>,
+    /// 128 random bits, one per publish.
+    pub nonce: Option<String>,
+    /// The kernel boot of the owner.
+    pub boot_id: Option<String>,
+    /// The pid namespace of the owner.
+    pub pid_ns: Option<u64>,
+    /// The device number the owner saw on its lock file.
+    pub fs_dev: Option<u64>,
+    /// The owner's host name.
+    pub host: Option<String>,
+    /// The run that owns the lock.
+    pub run_id: Option<String>,
+    /// The session that run belongs to.
+    pub session_key: Option<String>,
+    /// The owner keeps an exclusive `flock` on the file for as long as it owns it.
+    pub flock: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    pid: u32,
+    created_at: String,
+    max_hold_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starttime: Option<u64>,
+    nonce: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid_ns: Option<u64>,
+    fs_dev: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
+    run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flock: Option<u8>,
+}
+
+/// The bytes of our record: JSON, two-space indent, final newline.
+pub(crate) fn write(
+    identity: &Identity,
+    tag: &RunTag,
+    nonce: &str,
+    now: WallMs,
+    max_hold: Duration,
+    fs_dev: u64,
+    flocked: bool,
+) -> Vec<u8> {
+    let payload = Payload {
+        pid: identity.pid,
+        created_at: iso(now),
+        max_hold_ms: u64::try_from(max_hold.as_millis()).unwrap_or(u64::MAX),
+        starttime: identity.starttime,
+        nonce,
+        boot_id: identity.boot_id.as_deref(),
+        pid_ns: identity.pid_ns,
+        fs_dev,
+        host: identity.host.as_deref(),
+        run_id: tag.run_id(),
+        session_key: tag.session_key(),
+        flock: flocked.then_some(1),
+    };
+    let mut bytes = Vec::with_capacity(512);
+    // Writing numbers and strings into memory cannot fail.
+    let _ = serde_json::to_writer_pretty(&mut bytes, &payload);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// ISO-8601 in UTC with milliseconds, as other programs write it.
+pub(crate) fn iso(at: WallMs) -> String {
+    i64::try_from(at.0)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map(|timestamp| format!("{timestamp:.3}"))
+        .unwrap_or_default()
+}
+
+impl Record {
+    /// Reads a record out of any bytes. Larger than 64 KiB, not JSON, not an object: a record without fields.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Self {
+        if bytes.len() as u64 > MAX_RECORD {
+            return Self::default();
+        }
+        let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
+        let number = |key: &str| fields.get(key).and_then(Value::as_u64);
+        // A hostile record may not put unbounded text into messages.
+        let text = |key: &str| {
+            fields.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(|text| text.chars().take(256).collect::<String>())
+        };
+        Self {
+            pid: number("pid").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0 && *pid <= i32::MAX as u32),
+            created_at_ms: text("createdAt").and_then(|text| parse_iso(&text)),
+            max_hold: number("maxHoldMs").filter(|ms| *ms > 0).map(Duration::from_millis),
+            starttime: number("starttime"),
+            nonce: text("nonce"),
+            boot_id: text("bootId"),
+            pid_ns: number("pidNs"),
+            fs_dev: number("fsDev"),
+            host: text("host"),
+            run_id: text("runId"),
+            session_key: text("sessionKey"),
+            flock: number("flock") == Some(1),
+        }
+    }
+
+    /// Whether it says who and since when; without either it proves nothing about an owner.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.pid.is_some() && self.created_at_ms.is_some()
+    }
+
+    /// The time since `createdAt`, zero when the clock went back.
+    pub(crate) fn age(&self, now: WallMs) -> Option<Duration> {
+        self.created_at_ms.map(|created| now.since(WallMs(created)))
+    }
+}
+
+fn parse_iso(text: &str) -> Option<u64> {
+    let timestamp: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(timestamp.as_millisecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn identity() -> Identity {
+        Identity {
+            pid: 42,
+            starttime: Some(7),
+            boot_id: Some("b".into()),
+            pid_ns: Some(4_026_531_836),
+            host: Some("h".into()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_other_programs_expect() {
+        let tag = RunTag::new("run-1").in_session("agent:main:x");
+        let bytes =
+            write(&identity(), &tag, "00ff", WallMs(1_764_000_000_123), Duration::from_secs(300), 9, true);
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(
+            text.starts_with("{\n  \"pid\": 42,\n  \"createdAt\": \"2025-11-24T16:00:00.123Z\",\n  \"maxHoldMs\": 300000,\n  \"starttime\": 7,\n  \"nonce\": \"00ff\","),
+            "{text}"
+        );
+        assert!(text.ends_with("\"flock\": 1\n}\n"), "{text}");
+        let record = Record::read(&bytes);
+        assert_eq!(record.created_at_ms, Some(1_764_000_000_123));
+        assert_eq!(record.run_id.as_deref(), Some("run-1"));
+        assert_eq!(record.session_key.as_deref(), Some("agent:main:x"));
+        assert!(record.flock && record.is_complete());
+    }
+
+    #[test]
+    fn an_ownership_token_of_white_space_is_read_past() {
+        let record = Record::read(b"{\n  \"pid\": 3,\n  \"createdAt\": \"2026-01-01T00:00:00.000Z\"\n}\n\n\t\t\t\t\t\t\t\t \t \t\n");
+        assert_eq!(record.pid, Some(3));
+        assert!(record.is_complete());
+    }
+
+    #[test]
+    fn hostile_records_are_records_without_fields() {
+        let deep = "[".repeat(60_000);
+        for bytes in [
+            &b""[..],
+            b"\0\0\0\0",
+            b"[]",
+            b"null",
+            b"{\"pid\":",
+            b"{\"pid\": -1, \"createdAt\": 5}",
+            b"{\"pid\": 0, \"createdAt\": \"yesterday\"}",
+            b"{\"pid\": 1e99, \"createdAt\": \"\"}",
+            b"{\"pid\": \"12\", \"createdAt\": \"0000\"}",
+            b"{\"pid\": 4294967296}",
+            deep.as_bytes(),
+        ] {
+            let record = Record::read(bytes);
+            assert!(!record.is_complete());
+            assert_eq!(record.pid, None);
+        }
+        assert_eq!(Record::read(&vec![b' '; 70_000]), Record::default());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
+
+        #[test]
+        fn reading_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Record::read(&bytes);
+        }
+
+        #[test]
+        fn reading_json_like_text_is_total(text in "[\\{\\}\\[\\]\",:pidcreatdAnohxH0-9eE+. \\\\u-]{0,120}") {
+            let record = Record::read(text.as_bytes());
+            prop_assert!(record.pid.is_none_or(|pid| pid > 0));
+        }
+    }
+}
