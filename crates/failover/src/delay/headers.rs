@@ -1,0 +1,150 @@
+//! Delays in response headers.
+//!
+//! `retry-after` and its kin mean this request. The reset headers of rate-limit buckets mean the buckets: they count
+//! only where no better word was sent, and the buckets that say they are empty count first.
+
+use super::{
+    Found, after,
+    date::{self, epoch},
+    duration::{self, Length},
+    later, seconds, sooner,
+};
+use crate::{signal::Signal, vendor::Vendor, verdict::Stated};
+
+/// Whether the server forbids a retry in so many words.
+pub(crate) fn veto(signal: &Signal<'_>) -> bool {
+    let says_false = |name| signal.header(name).is_some_and(|value| value.eq_ignore_ascii_case("false"));
+    says_false("x-should-retry")
+        || says_false("stripe-should-retry")
+        || signal.header("grpc-retry-pushback-ms").is_some_and(|value| value.starts_with('-'))
+}
+
+/// The delay that the headers state.
+pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Found {
+    let mut found = Found::default();
+    if signal.headers.is_empty() {
+        return found;
+    }
+    for name in ["retry-after-ms", "x-ms-retry-after-ms", "grpc-retry-pushback-ms"] {
+        if let Some(value) = signal.header(name) {
+            found.or_unparsable(value.parse().ok().and_then(|millis: f64| seconds(millis / 1000.0)));
+        }
+    }
+    if found.stated.is_none() {
+        if let Some(value) = signal.header("retry-after") {
+            found.or_unparsable(retry_after(value, vendor));
+        }
+    }
+    if found.stated.is_none() {
+        found.stated = resets(signal, vendor);
+    }
+    found
+}
+
+/// Seconds, an HTTP date, or one of the forms that are not in the standard and are sent all the same.
+pub(crate) fn retry_after(value: &str, vendor: Vendor) -> Option<Stated> {
+    if let Ok(number) = value.parse::<f64>() {
+        return match epoch(number) {
+            Some(time) => Some(Stated::At(time)),
+            None => seconds(number),
+        };
+    }
+    date::http(value)
+        .or_else(|| date::iso(value.as_bytes(), vendor))
+        .map(Stated::At)
+        .or_else(|| match duration::read(value.as_bytes()) {
+            Length::Known(delay) => Some(after(delay)),
+            Length::Unitless(_) | Length::None => None,
+        })
+}
+
+fn resets(signal: &Signal<'_>, vendor: Vendor) -> Option<Stated> {
+    let mut empty: Option<Stated> = None;
+    let mut any: Option<Stated> = None;
+    for (name, value) in signal.headers {
+        let Some(at) = find_ignoring_case(name, "reset") else { continue };
+        if find_ignoring_case(name, "limit").is_none() && find_ignoring_case(name, "codex").is_none() {
+            continue;
+        }
+        let Some(stated) = retry_after(value.trim(), vendor) else { continue };
+        if is_empty(signal, name, at) {
+            empty = Some(empty.map_or(stated, |other| later(other, stated)));
+        }
+        any = Some(any.map_or(stated, |other| sooner(other, stated)));
+    }
+    empty.or(any)
+}
+
+/// Whether the bucket that `name` resets says that nothing is left in it.
+fn is_empty(signal: &Signal<'_>, name: &str, reset_at: usize) -> bool {
+    let (prefix, suffix) = (&name[..reset_at], &name[reset_at + "reset".len()..]);
+    signal.headers.iter().any(|(other, value)| {
+        let sibling = |word: &str| {
+            other.len() >= prefix.len() + word.len()
+                && other.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+                && other.get(prefix.len()..prefix.len() + word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word))
+        };
+        let value = value.trim();
+        let same_suffix = other.len() >= suffix.len()
+            && other.get(other.len() - suffix.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(suffix));
+        (sibling("remaining") && same_suffix && value.parse::<f64>().is_ok_and(|left| left <= 0.0))
+            || (sibling("status") && value.eq_ignore_ascii_case("rejected"))
+            || (sibling("used-percent") && value.parse::<f64>().is_ok_and(|used| used >= 100.0))
+    })
+}
+
+fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
+    text.as_bytes().windows(word.len()).position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn stated(headers: &[(&str, &str)]) -> Option<Stated> {
+        read(&Signal::status(429).with_headers(headers), Vendor::Generic).stated
+    }
+
+    fn secs(seconds: u64) -> Option<Stated> {
+        Some(Stated::After(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn the_word_for_this_request_wins_over_the_buckets() {
+        assert_eq!(stated(&[("X-RateLimit-Reset-Tokens", "6m0s"), ("Retry-After", "7")]), secs(7));
+        assert_eq!(stated(&[("retry-after", "7"), ("retry-after-ms", "1500")]), Some(Stated::After(Duration::from_millis(1500))));
+        assert_eq!(stated(&[("retry-after", "0")]), secs(0));
+    }
+
+    #[test]
+    fn the_empty_bucket_counts_and_otherwise_the_soonest() {
+        let both = [("x-ratelimit-reset-requests", "1s"), ("x-ratelimit-reset-tokens", "6m0s")];
+        assert_eq!(stated(&both), secs(1));
+        let tokens = [both[0], both[1], ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-remaining-requests", "9")];
+        assert_eq!(stated(&tokens), secs(360));
+        let codex = [("x-codex-primary-reset-after-seconds", "13873"), ("x-codex-primary-used-percent", "100"),
+            ("x-codex-secondary-reset-after-seconds", "316705"), ("x-codex-secondary-used-percent", "80")];
+        assert_eq!(stated(&codex), secs(13_873));
+    }
+
+    #[test]
+    fn dates_are_kept_as_dates() {
+        let at = |seconds| Some(Stated::At(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
+        assert_eq!(stated(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]), at(784_111_777));
+        assert_eq!(stated(&[("anthropic-ratelimit-tokens-reset", "2025-10-20T19:14:08Z")]), at(1_760_987_648));
+        assert_eq!(stated(&[("x-ratelimit-reset", "1760987648000")]), at(1_760_987_648));
+    }
+
+    #[test]
+    fn nonsense_is_counted_and_ignored() {
+        for value in ["soon", "-5", "NaN", "1e400", "", "9".repeat(400).as_str()] {
+            let headers = [("retry-after", value)];
+            let found = read(&Signal::status(429).with_headers(&headers), Vendor::Generic);
+            assert_eq!((found.stated, found.unparsable), (None, 1), "{value}");
+        }
+        let forever = [("retry-after", "99999999")];
+        assert_eq!(stated(&forever), Some(Stated::After(super::super::LONGEST)));
+    }
+}
