@@ -1,1 +1,12 @@
-//! The program moorline: sessions_send, sessions_spawn, RPC and CLI.
+//! The program `moorline`: a gateway whose agents send to and spawn each other, and the tools around it.
+//!
+//! Everything a user touches is here: the command line, the RPC methods, the state directory, the scripted model. The
+//! libraries below know none of it. This is the only crate with `anyhow`, the only one that installs signal handlers and
+//! the only one that reads the environment; what leaves it is the wire form of the taxonomy and one exit code.
+
+mod cli;
+mod commands;
+mod exit;
+mod terminal;
+
+pub use cli::main;

@@ -215,7 +215,10 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
         Ok(Ok(answer)) if answer.found => Ok(report(true, answer.released)),
         // It answered that it does not hold this lock: released since it was judged.
         Ok(Ok(_)) => Ok(report(true, gone(&target, &judged))),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(not_permitted()),
+        // It closed without an answer: it released and ended, as a command under `lock exec` does, or it refused.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            if gone(&target, &judged) { Ok(report(true, true)) } else { Err(not_permitted()) }
+        }
         Ok(Err(_)) | Err(_) => Err(unreachable("it did not answer; it may be stopped")),
     }
 }

@@ -85,12 +85,8 @@ pub(crate) fn gather(judged: &Judged, around: &Surroundings<'_>) -> Evidence {
     // On a network file system `flock` may hang and leases do not exist. A special file has neither.
     if !around.network && judged.readable && own != Own::Registered {
         lease = kernel::probe_lease(judged.file.as_fd());
-        flock = match lease {
-            // A writer is there; `flock` can add nothing.
-            Probe::Held => Probe::Unknown,
-            Probe::Free | Probe::Unknown if around.flock_is_ours => Probe::Free,
-            Probe::Free | Probe::Unknown => fs::probe_flock(&judged.file),
-        };
+        // Asked even when the lease already says enough: an operator wants to see both.
+        flock = if around.flock_is_ours { Probe::Free } else { fs::probe_flock(&judged.file) };
     }
     let likeness = |theirs: Option<&str>, ours: Option<&str>| match (theirs, ours) {
         (Some(theirs), Some(ours)) if theirs == ours => Likeness::Same,

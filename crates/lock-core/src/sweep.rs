@@ -3,7 +3,7 @@
 //! The same judge and the same reclaim mutex as a waiter: a dead lock is taken over by exchange and then released, so a
 //! lock that came in between is never removed. Nothing is removed by its path or its age alone.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, os::fd::AsFd, path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -17,7 +17,10 @@ use crate::{
     publish::{Candidate, PublishMode},
     reclaim::{Reclaimed, reclaim},
     registry,
-    sys::fs::{self, Kind, Probe},
+    sys::{
+        fs::{self, Kind, Probe},
+        kernel,
+    },
     tag::RunTag,
     target::{Target, is_aside, strip_lock},
 };
@@ -166,7 +169,10 @@ fn sweep_litter(path: &Path, dry_run: bool) -> Result<Option<Swept>, LockError> 
     // the making.
     let settled = stat.kind == Kind::Regular && stat.len > 0;
     let young = age_ns < i128::try_from(LITTER_AGE.as_nanos()).unwrap_or(i128::MAX);
-    if (young && !settled) || fs::try_flock_exclusive(&file) != Probe::Free {
+    // A reclaimer that died between an exchange and the exchange back leaves a live lock of another program under its
+    // private name; that program takes no `flock`, so the lease is asked too.
+    let written_to = stat.kind == Kind::Regular && kernel::probe_lease(file.as_fd()) != Probe::Free;
+    if (young && !settled) || written_to || fs::try_flock_exclusive(&file) != Probe::Free {
         return Ok(Some(swept));
     }
     if dry_run {

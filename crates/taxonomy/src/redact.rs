@@ -126,8 +126,8 @@ fn secret_at(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 fn prefixed(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = &bytes[at..];
     let (prefix, least) = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix.as_bytes()))?;
-    let end = at + run(rest, is_token);
-    (end - at >= prefix.len() + least && looks_opaque(&bytes[at..end])).then_some((at, end))
+    let length = opaque_run(rest, is_token)?;
+    (length >= prefix.len() + least).then_some((at, at + length))
 }
 
 /// `Bearer …` and `Basic …` outside a header line. A word without a digit is prose: "basic authentication required".
@@ -135,8 +135,8 @@ fn scheme(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = &bytes[at..];
     let name = ["bearer ", "basic "].into_iter().find(|name| starts_with_ignoring_case(rest, name))?;
     let start = at + name.len();
-    let end = start + run(&bytes[start..], is_token);
-    (end - start >= 8 && looks_opaque(&bytes[start..end])).then_some((start, end))
+    let length = opaque_run(&bytes[start..], is_token)?;
+    (length >= 8).then_some((start, start + length))
 }
 
 /// `name: value`, `name=value` and `"name":"value"`, also with the quotes escaped.
@@ -158,20 +158,15 @@ fn named(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let quoted = quote(&bytes[start..]);
     start += quoted;
     let body = &bytes[start..];
-    let body = if matches!(value, Value::Opaque) && !looks_opaque(body) { &body[..body.len().min(64)] } else { body };
     let length = match value {
         Value::Line if quoted == 0 => run(body, |byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\'')),
-        Value::Word | Value::Opaque | Value::Parameter | Value::Line if quoted > 0 => {
+        Value::Opaque => opaque_run(body, is_value).filter(|length| *length >= 12)?,
+        Value::Word | Value::Parameter | Value::Line if quoted > 0 => {
             run(body, |byte| !matches!(byte, b'"' | b'\'' | b'\\' | b'\n'))
         }
-        Value::Word | Value::Opaque | Value::Parameter | Value::Line => run(body, is_value),
+        Value::Word | Value::Parameter | Value::Line => run(body, is_value),
     };
-    let secret = match value {
-        Value::Word | Value::Line | Value::Parameter => length > 0,
-        // A value that is let go is looked at again, from its next word on: hence the bound, which keeps that linear.
-        Value::Opaque => length >= 12 && looks_opaque(&body[..length]),
-    };
-    secret.then_some((start, start + length))
+    (length > 0).then_some((start, start + length))
 }
 
 /// Is `word` the name, or a longer one that ends with it? `key` alone is too common a word to end one.
@@ -233,9 +228,11 @@ fn run(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|byte| !is(*byte)).unwrap_or(bytes.len())
 }
 
-/// A secret has a digit, prose has none. The look is bounded; a secret shows its digit early.
-fn looks_opaque(value: &[u8]) -> bool {
-    value[..value.len().min(64)].iter().any(u8::is_ascii_digit)
+/// The run of a secret, which shows a digit early on where prose has none. What is let go is looked at again from its
+/// next word on, so the look before the decision is bounded; that keeps the whole pass linear.
+fn opaque_run(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
+    let head = &bytes[..bytes.len().min(64)];
+    head[..run(head, &is)].iter().any(u8::is_ascii_digit).then(|| run(bytes, is))
 }
 
 fn starts_with_ignoring_case(bytes: &[u8], prefix: &str) -> bool {

@@ -133,8 +133,9 @@ fn unit(text: &[u8]) -> Option<(f64, &[u8])> {
     })
 }
 
+/// Whether a bare number ends the statement. One before a colon is a clock time, and one before a word counts things.
 fn ends_here(text: &[u8]) -> bool {
-    text.iter().find(|byte| **byte != b' ').is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    text.iter().find(|byte| **byte != b' ').is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b':')
 }
 
 #[cfg(test)]

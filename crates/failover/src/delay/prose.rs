@@ -93,14 +93,9 @@ mod tests {
     #[test]
     fn what_is_no_time_is_nothing_or_counted() {
         assert_eq!(read(b" a moment", Vendor::Generic), Prose::Nothing);
-        assert_eq!(read(b" 5:30 PM", Vendor::Generic), Prose::Delay(Stated::After(Duration::from_secs(5))).min_or(Prose::Unparsable));
+        // A clock time has no date, so nobody knows how long that is.
+        assert_eq!(read(b" 5:30 PM", Vendor::Generic), Prose::Unparsable);
+        assert_eq!(read(b" 3am (Europe/Berlin)", Vendor::Generic), Prose::Unparsable);
         assert_eq!(read(b" 3 messages", Vendor::Generic), Prose::Unparsable);
-    }
-
-    impl Prose {
-        /// A clock time has no date; both readings are wrong, so it must be unparsable.
-        fn min_or(self, wanted: Self) -> Self {
-            wanted
-        }
     }
 }

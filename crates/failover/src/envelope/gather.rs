@@ -1,0 +1,345 @@
+//! Gathers from a body what decides: the strongest code, the status, the delay, and which phrases its messages hold.
+
+use std::borrow::Cow;
+
+use super::{
+    cursor::{Cursor, Fuel, Next},
+    html,
+    roles::{self, Role},
+    text_status,
+};
+use crate::{
+    delay::{
+        Found,
+        body::{self, DelayKey},
+    },
+    matcher::{Matcher, Seen},
+    rules::{
+        Weight,
+        index::{self, Hit},
+    },
+    vendor::Vendor,
+    verdict::Stated,
+};
+
+/// Containers within containers that are looked into.
+const MAX_DEPTH: u8 = 12;
+/// Documents within documents: a string of JSON in a string of JSON.
+const MAX_LEVEL: u8 = 4;
+/// Bytes of an inner document.
+const MAX_INNER: usize = 16 * 1024;
+
+/// Where a code was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Field {
+    Type,
+    Code,
+}
+
+/// A code that means something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coded {
+    pub(crate) hit: Hit,
+    pub(crate) field: Field,
+    /// How many documents deep it stood.
+    pub(crate) level: u8,
+}
+
+/// What is known so far.
+pub(crate) struct Gather<'a> {
+    vendor: Vendor,
+    status: Option<u16>,
+    matcher: &'static Matcher,
+    /// A message that was read already and need not be read again.
+    known: &'a [u8],
+    fuel: Fuel,
+    pub(crate) coded: Option<Coded>,
+    /// The outermost status found inside, with its level.
+    inner_status: Option<(u8, u16)>,
+    pub(crate) text_status: Option<u16>,
+    delay: Option<(DelayKey, Stated)>,
+    unparsable_delays: u8,
+    pub(crate) seen: Seen,
+    /// Whether a provider behind this one was quoted.
+    pub(crate) upstream: bool,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(vendor: Vendor, status: Option<u16>, matcher: &'static Matcher) -> Self {
+        Self {
+            vendor,
+            status,
+            matcher,
+            known: &[],
+            fuel: Fuel::full(),
+            coded: None,
+            inner_status: None,
+            text_status: None,
+            delay: None,
+            unparsable_delays: 0,
+            seen: Seen::default(),
+            upstream: false,
+        }
+    }
+
+    /// Whether a code was found that no message changes.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.coded.is_some_and(|coded| coded.hit.weight == Weight::Exact)
+    }
+
+    /// The status that the body states.
+    pub(crate) fn inner_status(&self) -> Option<u16> {
+        self.inner_status.map(|(_, status)| status)
+    }
+
+    /// The delay that the body states in a field.
+    pub(crate) fn delay(&self) -> Found {
+        Found { stated: self.delay.map(|(_, stated)| stated), unparsable: self.unparsable_delays }
+    }
+
+    /// Takes a code or type that the caller or the body states. The strongest stays, whatever the order.
+    pub(crate) fn code(&mut self, field: Field, value: &str, level: u8) {
+        let Some(hit) = index::find(self.vendor, self.status, value) else { return };
+        let found = Coded { hit, field, level };
+        let rank = |coded: &Coded| {
+            (coded.hit.weight, coded.hit.own, coded.level, coded.field, std::cmp::Reverse(coded.hit.rule.id))
+        };
+        if self.coded.is_none_or(|known| rank(&found) > rank(&known)) {
+            self.coded = Some(found);
+        }
+    }
+
+    /// Reads the message that the caller states; the body may repeat it.
+    pub(crate) fn message(&mut self, message: &'a [u8]) {
+        self.document(message, 0, Role::Error);
+        self.known = message;
+    }
+
+    /// Reads a body.
+    pub(crate) fn body(&mut self, body: &[u8]) {
+        self.document(body, 0, Role::Error);
+    }
+
+    /// A whole document: JSON, a page, a status before one of these, or a sentence.
+    fn document(&mut self, bytes: &[u8], level: u8, role: Role) {
+        let mut bytes = bytes.trim_ascii();
+        if let Some((status, rest)) = text_status::leading(bytes) {
+            self.text_status = self.text_status.or(Some(status));
+            bytes = rest;
+        }
+        match bytes.first() {
+            Some(b'{' | b'[') => {
+                let mut cursor = Cursor::new(bytes);
+                self.value(&mut cursor, role, level, 0);
+            }
+            Some(_) if html::is_page(bytes) => {
+                for part in html::telling(bytes) {
+                    self.text(part);
+                }
+            }
+            Some(_) => self.sentence(bytes, level),
+            None => {}
+        }
+    }
+
+    /// A sentence, which may quote a document.
+    fn sentence(&mut self, bytes: &[u8], level: u8) {
+        if bytes == self.known {
+            return;
+        }
+        match inner_document(bytes).filter(|_| level < MAX_LEVEL) {
+            Some(at) => {
+                let (before, inner) = bytes.split_at(at);
+                self.text(before);
+                if memchr::memchr(b'\\', before).is_some() || inner.get(1) == Some(&b'\\') {
+                    let plain = unescape(inner);
+                    self.value(&mut Cursor::new(&plain), Role::Error, level + 1, 0);
+                } else {
+                    let mut cursor = Cursor::new(inner);
+                    self.value(&mut cursor, Role::Error, level + 1, 0);
+                    self.text(cursor.rest());
+                }
+            }
+            None => self.text(bytes),
+        }
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
+        if self.text_status.is_none() {
+            self.text_status = text_status::read(bytes);
+        }
+        self.matcher.read(bytes, self.vendor, &mut self.seen);
+    }
+
+    /// The value at the cursor, in its role.
+    fn value(&mut self, cursor: &mut Cursor<'_>, role: Role, level: u8, depth: u8) -> bool {
+        match cursor.next(&mut self.fuel) {
+            Next::Object => {
+                if self.enters(role, depth) {
+                    self.object(cursor, level, depth + 1);
+                } else {
+                    cursor.skip_open(&mut self.fuel);
+                }
+            }
+            Next::Array => {
+                if self.enters(role, depth) {
+                    while self.value(cursor, role, level, depth + 1) {}
+                } else {
+                    cursor.skip_open(&mut self.fuel);
+                }
+            }
+            Next::Text(text) => self.quoted(text, role, level),
+            Next::Word(word) => self.word(word, role, level),
+            Next::Close | Next::End => return false,
+        }
+        true
+    }
+
+    fn enters(&mut self, role: Role, depth: u8) -> bool {
+        self.upstream |= role == Role::Upstream;
+        depth < MAX_DEPTH
+            && match role {
+                Role::Error | Role::Inside | Role::Upstream | Role::Message | Role::Kind => true,
+                Role::Unknown | Role::Code | Role::Status | Role::Delay(_) => false,
+            }
+    }
+
+    fn object(&mut self, cursor: &mut Cursor<'_>, level: u8, depth: u8) {
+        loop {
+            let key = match cursor.next(&mut self.fuel) {
+                Next::Text(key) | Next::Word(key) => key,
+                Next::Close | Next::End => return,
+                Next::Object | Next::Array => {
+                    // A bracket where a key should be: not JSON any more. What it holds is nobody's.
+                    cursor.skip_open(&mut self.fuel);
+                    continue;
+                }
+            };
+            if !self.value(cursor, roles::of(key), level, depth) {
+                return;
+            }
+        }
+    }
+
+    fn quoted(&mut self, raw: &[u8], role: Role, level: u8) {
+        match role {
+            Role::Message => self.sentence_or_inner(raw, level),
+            Role::Error | Role::Upstream => {
+                self.upstream |= role == Role::Upstream;
+                self.sentence_or_inner(raw, level);
+            }
+            Role::Inside => {
+                if raw.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
+                    self.sentence_or_inner(raw, level);
+                }
+            }
+            Role::Code | Role::Status | Role::Kind => {
+                let Ok(text) = std::str::from_utf8(raw) else { return };
+                self.named(text, role, level);
+                // A reason or a type may also be a sentence.
+                if role == Role::Kind && memchr::memchr(b' ', raw).is_some() {
+                    self.text(raw);
+                }
+            }
+            Role::Delay(key) => self.delay_field(key, raw),
+            Role::Unknown => {}
+        }
+    }
+
+    fn sentence_or_inner(&mut self, raw: &[u8], level: u8) {
+        // `"{\"error\": ...}"`: a document in a string, one level of escapes deeper.
+        if level < MAX_LEVEL && memchr::memchr(b'\\', raw).is_some() && inner_document(raw).is_some() {
+            let plain = unescape(raw);
+            self.document(&plain, level + 1, Role::Error);
+        } else {
+            self.document(raw, level, Role::Error);
+        }
+    }
+
+    fn word(&mut self, word: &[u8], role: Role, level: u8) {
+        match role {
+            Role::Code | Role::Status | Role::Kind => {
+                if let Ok(text) = std::str::from_utf8(word) {
+                    self.named(text, role, level);
+                }
+            }
+            Role::Delay(key) => self.delay_field(key, word),
+            Role::Unknown | Role::Message | Role::Error | Role::Inside | Role::Upstream => {}
+        }
+    }
+
+    /// A code, type or status; a number that no table has is a status where it can be one.
+    fn named(&mut self, text: &str, role: Role, level: u8) {
+        let field = if role == Role::Code { Field::Code } else { Field::Type };
+        if let Ok(number) = text.trim().parse::<u16>() {
+            if (400..600).contains(&number) && index::find(self.vendor, self.status, text).is_none() {
+                if self.inner_status.is_none_or(|(known, status)| (level, status) < (known, number)) {
+                    self.inner_status = Some((level, number));
+                }
+                return;
+            }
+        }
+        self.code(field, text, level);
+    }
+
+    fn delay_field(&mut self, key: DelayKey, raw: &[u8]) {
+        let Ok(text) = std::str::from_utf8(raw) else { return };
+        // An absent delay is often spelled out.
+        if matches!(text.trim(), "null" | "None" | "undefined" | "") {
+            return;
+        }
+        match body::value(key, text, self.vendor) {
+            Some(stated) if self.delay.is_none_or(|(known, _)| key > known) => self.delay = Some((key, stated)),
+            Some(_) => {}
+            None => self.unparsable_delays = self.unparsable_delays.saturating_add(1),
+        }
+    }
+}
+
+/// Where a document begins in a sentence: a bracket with a key or another bracket behind it.
+fn inner_document(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    // A sentence with many brackets is no envelope; the first few decide.
+    for _ in 0..8 {
+        let at = from + memchr::memchr2(b'{', b'[', text.get(from..)?)?;
+        let behind = text.get(at + 1..)?;
+        let first = behind.iter().find(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+        let second = behind.get(1);
+        let opens = match first {
+            Some(b'"') => true,
+            Some(b'\'') => text.get(at) == Some(&b'{'),
+            Some(b'{') => text.get(at) == Some(&b'['),
+            Some(b'\\') => matches!(second, Some(b'"' | b'n' | b'r' | b't' | b'\'')),
+            _ => false,
+        };
+        if opens {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// Resolves one level of JSON escapes, of the beginning of a long document.
+fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+    let raw = &raw[..raw.len().min(MAX_INNER)];
+    if memchr::memchr(b'\\', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut plain = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte != b'\\' {
+            plain.push(*byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'n' | b'r' | b't' | b'b' | b'f') => plain.push(b' '),
+            // The matcher resolves these itself.
+            Some(b'u') => plain.extend_from_slice(b"\\u"),
+            Some(other) => plain.push(*other),
+            None => {}
+        }
+    }
+    Cow::Owned(plain)
+}

@@ -1,0 +1,135 @@
+//! The command line, to the letter of the contract in docs/cli.md.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+use crate::{
+    commands,
+    exit::{self, Exit},
+};
+
+const FAIL_CLOSED: &str = "\
+A lock is never removed while its owner lives. staleMs and maxHoldMs decide when a live lock is reported, never when \
+it is removed: a stuck owner blocks its session until it ends or is asked to let go with `moorline lock revoke`.";
+
+#[derive(Debug, Parser)]
+#[command(name = "moorline", version, about = "Who may write a session's transcript, and what happens when somebody else did", after_help = FAIL_CLOSED)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Acquire, look at, clean and revoke session locks
+    #[command(subcommand, after_help = FAIL_CLOSED)]
+    Lock(Lock),
+}
+
+#[derive(Debug, Subcommand)]
+enum Lock {
+    /// Run a command while holding the lock of FILE
+    #[command(after_help = FAIL_CLOSED)]
+    Exec(LockExec),
+    /// Show who holds a lock: PATH is a transcript, a lock file or a directory
+    Inspect(LockInspect),
+    /// Remove the locks of dead owners in a directory, and what killed processes left behind
+    Sweep(LockSweep),
+    /// Ask a live owner to cancel its run and release; deletes nothing
+    #[command(after_help = FAIL_CLOSED)]
+    Revoke(LockRevoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockExec {
+    /// Longest wait for the lock in milliseconds, or Infinity (session.writeLock.acquireTimeoutMs)
+    #[arg(long, value_name = "N")]
+    pub(crate) timeout_ms: Option<String>,
+    /// Age in milliseconds past which a live lock is reported as too-old; it is never removed for it
+    #[arg(long, value_name = "N")]
+    pub(crate) stale_ms: Option<String>,
+    /// Hold in milliseconds past which this lock is reported as hold-exceeded; it is never removed for it
+    #[arg(long, value_name = "N")]
+    pub(crate) max_hold_ms: Option<String>,
+    /// What to do about a live stale lock: fail at once, or use the rest of the wait first
+    #[arg(long, value_name = "report|wait")]
+    pub(crate) on_stale: Option<OnStale>,
+    /// The run this command belongs to; a second request by the same run is refused at once
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Errors as one JSON line on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The file whose lock is held
+    pub(crate) file: PathBuf,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OnStale {
+    Report,
+    Wait,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockInspect {
+    pub(crate) path: PathBuf,
+    /// A JSON array on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockSweep {
+    pub(crate) dir: PathBuf,
+    /// Say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A JSON array on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockRevoke {
+    pub(crate) path: PathBuf,
+    /// A JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let (json, result) = dispatch(cli.command);
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            exit::report(&error, json);
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    // A closed pipe is no reason to fail differently.
+    let _ = error.print();
+    if asked { Exit::Ok.into() } else { Exit::Usage.into() }
+}
+
+fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
+    match command {
+        Command::Lock(Lock::Exec(args)) => (args.json, commands::lock_exec::run(&args)),
+        Command::Lock(Lock::Inspect(args)) => (args.json, commands::lock::inspect(&args)),
+        Command::Lock(Lock::Sweep(args)) => (args.json, commands::lock::sweep(&args)),
+        Command::Lock(Lock::Revoke(args)) => (args.json, commands::lock::revoke(&args)),
+    }
+}

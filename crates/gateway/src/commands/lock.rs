@@ -1,0 +1,128 @@
+//! `moorline lock inspect | sweep | revoke`.
+
+use moorline_lock_core::{LockConfig, LockView, Locks, Swept, control};
+
+use crate::{
+    cli::{LockInspect, LockRevoke, LockSweep},
+    exit::{Exit, Failure},
+    terminal::{Tone, age, cell, paint, say, table},
+};
+
+pub(crate) fn inspect(args: &LockInspect) -> anyhow::Result<Exit> {
+    let locks = Locks::new(LockConfig::from_env()?);
+    let views = locks.inspect(&args.path)?;
+    if args.json {
+        say(serde_json::to_string_pretty(&views)?);
+        return Ok(Exit::Ok);
+    }
+    if views.is_empty() {
+        say(format!("no locks in {}", args.path.display()));
+        return Ok(Exit::Ok);
+    }
+    let mut rows = table(["lock", "state", "owner", "age", "why", "removable"]);
+    for view in &views {
+        let removable = if view.removable { "yes" } else { "no" };
+        rows.add_row([
+            cell(short(&view.lock_path), Tone::Plain),
+            cell(view.state, tone(view.state)),
+            cell(owner(view), Tone::Plain),
+            cell(view.age_ms.map(age).unwrap_or_default(), Tone::Plain),
+            cell(reasons(view), Tone::Plain),
+            cell(removable, Tone::Faint),
+        ]);
+    }
+    say(rows.to_string());
+    if views.iter().any(|view| view.state == "stale") {
+        say("A stale lock has a live owner and is never removed. See it with `ps -p PID`; ask it to let go with `moorline lock revoke PATH`.");
+    }
+    if views.iter().any(|view| view.removable) {
+        say("A dead owner's lock is taken over by the next acquire, or removed by `moorline lock sweep DIR`.");
+    }
+    Ok(Exit::Ok)
+}
+
+pub(crate) fn sweep(args: &LockSweep) -> anyhow::Result<Exit> {
+    let locks = Locks::new(LockConfig::from_env()?);
+    let swept = locks.sweep(&args.dir, args.dry_run)?;
+    let failed = swept.iter().any(|one| one.action == "failed");
+    if args.json {
+        say(serde_json::to_string_pretty(&swept)?);
+    } else if swept.is_empty() {
+        say(format!("nothing to sweep in {}", args.dir.display()));
+    } else {
+        let mut rows = table(["path", "kind", "state", "why", "action"]);
+        for one in &swept {
+            rows.add_row([
+                cell(short(&one.path), Tone::Plain),
+                cell(one.kind, Tone::Plain),
+                cell(one.state.unwrap_or(""), one.state.map_or(Tone::Plain, tone)),
+                cell(why(one), Tone::Plain),
+                cell(one.action, if one.action == "failed" { Tone::Bad } else { Tone::Plain }),
+            ]);
+        }
+        say(rows.to_string());
+    }
+    Ok(if failed { Exit::Findings } else { Exit::Ok })
+}
+
+pub(crate) fn revoke(args: &LockRevoke) -> anyhow::Result<Exit> {
+    let config = LockConfig::from_env()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let revoked = runtime.block_on(control::ask_revoke(&args.path, &config))?;
+    if args.json {
+        say(serde_json::to_string_pretty(&revoked)?);
+    } else {
+        let owner = revoked.owner.as_ref().and_then(|owner| owner.pid);
+        let owner = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("pid {pid}"));
+        say(match (revoked.asked, revoked.released) {
+            (true, true) => format!("{} {owner} was asked and has released {}", paint("released", Tone::Good), revoked.lock_path),
+            (true, false) => format!("{} {owner} was asked and still holds {}; its writes fail from now on", paint("asked", Tone::Warn), revoked.lock_path),
+            (false, true) => format!("{} is not held", revoked.lock_path),
+            (false, false) => format!("{} has a dead owner; the next acquire takes it over", revoked.lock_path),
+        });
+    }
+    if revoked.asked && !revoked.released {
+        let message = format!("{} was revoked and is not released yet; look again", revoked.lock_path);
+        return Err(Failure::new(Exit::Busy, moorline_taxonomy::Coordination::LockTimeout, message).into());
+    }
+    Ok(Exit::Ok)
+}
+
+fn tone(state: &str) -> Tone {
+    match state {
+        "live" | "free" => Tone::Good,
+        "stale" | "unknown" | "contended" => Tone::Warn,
+        _ => Tone::Bad,
+    }
+}
+
+fn owner(view: &LockView) -> String {
+    let run = view.owner.as_ref().and_then(|owner| owner.run_id.as_deref()).unwrap_or_default();
+    match view.pid {
+        Some(pid) if run.is_empty() => format!("pid {pid}"),
+        Some(pid) => format!("pid {pid}, run {run}"),
+        None => String::new(),
+    }
+}
+
+fn reasons(view: &LockView) -> String {
+    view.stale_reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn why(swept: &Swept) -> String {
+    let reasons = swept.stale_reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+    match &swept.error {
+        Some(error) => format!("{reasons} {error}").trim().to_owned(),
+        None => reasons,
+    }
+}
+
+/// The last two parts of a path: what tells one lock from another in a table.
+fn short(path: &str) -> String {
+    let mut parts = path.rsplit('/');
+    match (parts.next(), parts.next()) {
+        (Some(name), Some(dir)) if !dir.is_empty() => format!("{dir}/{name}"),
+        (Some(name), _) => name.to_owned(),
+        (None, _) => path.to_owned(),
+    }
+}

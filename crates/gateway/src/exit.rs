@@ -1,0 +1,152 @@
+//! Exit codes and the last words of a command that failed.
+//!
+//! The codes are those of sysexits(3) where one fits, the same for every command, and follow from the code of the error,
+//! never from its text.
+
+use std::process::ExitCode;
+
+use moorline_lock_core::{ConfigError, LockError, control::RevokeError};
+use moorline_taxonomy::{Code, Coordination, Domain, Local, Mark, RemoteError, Wire};
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Ok,
+    /// Done, and something was found, or a check failed.
+    Findings,
+    /// The command line is wrong.
+    Usage,
+    /// The input data are wrong.
+    BadInput,
+    /// A peer or a provider is unavailable.
+    Unavailable,
+    /// A defect of this program.
+    Internal,
+    /// The file system failed.
+    Io,
+    /// Busy: try later.
+    Busy,
+    /// Not permitted.
+    NotPermitted,
+    /// The configuration is wrong.
+    Config,
+    /// The status of a command that was run.
+    Status(u8),
+}
+
+impl Exit {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Findings => 1,
+            Self::Usage => 64,
+            Self::BadInput => 65,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
+            Self::Io => 74,
+            Self::Busy => 75,
+            Self::NotPermitted => 77,
+            Self::Config => 78,
+            Self::Status(status) => status,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// A failure whose exit code its own code does not tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    #[source]
+    mark: Mark,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: impl Into<Code>, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), mark: Mark::new(code) }
+    }
+}
+
+/// The exit code of an error.
+pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.exit;
+        }
+        if cause.is::<ConfigError>() {
+            return Exit::Config;
+        }
+        if let Some(RevokeError::Unreachable { .. }) = cause.downcast_ref::<RevokeError>() {
+            return Exit::Unavailable;
+        }
+    }
+    let remote = error.chain().find_map(|cause| cause.downcast_ref::<RemoteError>());
+    let code = match remote {
+        Some(remote) => remote.wire().code.known(),
+        None => Mark::find(error.as_ref()).map(Mark::code),
+    };
+    let io = error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<LockError>());
+    match code {
+        Some(code) => of_code(code, io),
+        None if io => Exit::Io,
+        None => Exit::Internal,
+    }
+}
+
+fn of_code(code: Code, io: bool) -> Exit {
+    match code {
+        Code::Coordination(
+            Coordination::LockTimeout | Coordination::LockStale | Coordination::StorageBusy | Coordination::LaneTimeout,
+        ) => Exit::Busy,
+        Code::Coordination(
+            Coordination::LockLost | Coordination::SessionTakeover | Coordination::WriterSuperseded,
+        ) => Exit::Findings,
+        Code::Local(Local::Permission) => Exit::NotPermitted,
+        Code::Local(Local::DiskFull | Local::UnsupportedFilesystem) => Exit::Io,
+        Code::Local(Local::Config | Local::Unclassified) if io => Exit::Io,
+        Code::Local(Local::Config) => Exit::Config,
+        Code::Local(Local::TlsTrust) => Exit::Unavailable,
+        Code::Local(Local::Bug | Local::Unclassified) => Exit::Internal,
+        Code::Request(_) => Exit::BadInput,
+        Code::Cancelled(_) | Code::Provider(_) | Code::Delivery(_) => Exit::Unavailable,
+    }
+}
+
+/// The wire form of an error, with all its layers.
+pub(crate) fn wire(error: &anyhow::Error) -> Wire {
+    match error.chain().find_map(|cause| cause.downcast_ref::<LockError>()) {
+        Some(lock) => lock.wire(),
+        None => Wire::of(error.as_ref()),
+    }
+}
+
+/// Says what went wrong on stderr: one JSON line of the wire form, or a sentence with its causes.
+#[allow(clippy::print_stderr, reason = "the last words of a command")]
+pub(crate) fn report(error: &anyhow::Error, json: bool) {
+    let wire = wire(error);
+    if json {
+        if let Ok(line) = serde_json::to_string(&wire) {
+            eprintln!("{line}");
+        }
+        return;
+    }
+    eprintln!("moorline: {error}");
+    for cause in error.chain().skip(1) {
+        // A mark only carries the code, which is printed below.
+        if !cause.is::<Mark>() {
+            eprintln!("  because: {cause}");
+        }
+    }
+    let known = wire.code.known().is_none_or(|code| code.domain() != Domain::Local || code != Code::Local(Local::Unclassified));
+    if known {
+        eprintln!("  code: {}", wire.code);
+    }
+}

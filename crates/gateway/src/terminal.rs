@@ -1,0 +1,81 @@
+//! What people see: tables, and colours where the output is a terminal that wants them.
+
+use std::io::IsTerminal;
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+
+/// How a word is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Warn,
+    Bad,
+    Faint,
+}
+
+/// Whether stdout takes colours: a terminal, and NO_COLOR is unset.
+#[allow(clippy::disallowed_methods, reason = "the program reads the environment, its libraries do not")]
+pub(crate) fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A table with headers, as wide as the terminal.
+pub(crate) fn table<const N: usize>(headers: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if !colours() {
+        table.force_no_tty();
+    }
+    table.set_header(headers.map(|header| Cell::new(header).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// A table cell with a tone.
+pub(crate) fn cell(text: impl ToString, tone: Tone) -> Cell {
+    let cell = Cell::new(text);
+    match tone {
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Warn => cell.fg(Color::Yellow),
+        Tone::Bad => cell.fg(Color::Red),
+        Tone::Faint => cell.fg(Color::DarkGrey),
+    }
+}
+
+/// A word with a tone in running text.
+pub(crate) fn paint(text: &str, tone: Tone) -> String {
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Warn => "33",
+        Tone::Bad => "31",
+        Tone::Faint => "90",
+        Tone::Plain => return text.to_owned(),
+    };
+    if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Milliseconds as people read them.
+pub(crate) fn age(ms: u64) -> String {
+    match ms {
+        0..=999 => format!("{ms} ms"),
+        1_000..=119_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        120_000..=7_199_999 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+/// Writes a line to stdout; a closed pipe ends the program quietly.
+pub(crate) fn say(line: impl AsRef<str>) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).is_err() {
+        closed();
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "nobody reads what else would be printed")]
+fn closed() {
+    std::process::exit(0)
+}
