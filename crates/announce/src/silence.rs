@@ -23,7 +23,9 @@ mod tests {
         for silent in ["", "  \n", "NO_REPLY", "`ANNOUNCE_SKIP`", "**REPLY_SKIP**.", "\"NO_REPLY\"\n"] {
             assert!(is_silent(silent), "{silent:?}");
         }
-        for said in ["?", "👍", "NO_REPLY is what I would say", "no_reply", "NO_REPLY_AT_ALL", "Result: NO_REPLY"] {
+        for said in
+            ["?", "👍", "NO_REPLY is what I would say", "no_reply", "NO_REPLY_AT_ALL", "Result: NO_REPLY"]
+        {
             assert!(!is_silent(said), "{said:?}");
         }
     }

@@ -91,7 +91,8 @@ pub enum Lookup {
 /// `delivery.uncertain` with effect *possible*, since nobody said that it is safe to send again.
 #[derive(Debug)]
 pub struct SendError {
-    failure: Failure,
+    // Boxed, so that the result of a send stays small.
+    failure: Box<Failure>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -128,7 +129,7 @@ impl SendError {
             cause = Wire { effect, ..Wire::new(code, cause.message) };
         }
         let retry_after = mark.and_then(Mark::retry_after);
-        let failure = Failure {
+        let failure = Box::new(Failure {
             code,
             effect,
             retry_after,
@@ -137,7 +138,7 @@ impl SendError {
             parked_until: None,
             compacting: false,
             cause,
-        };
+        });
         Self { failure, source }
     }
 

@@ -19,15 +19,17 @@ use aho_corasick::{
 };
 
 use crate::{
-    delay::prose,
+    delay::{Found, prose},
     rules::text::{Statuses, TextRule, rules},
     vendor::Vendor,
     verdict::Stated,
 };
 
-/// Bytes of messages that are read in all; of a longer message the beginning and the end.
-pub(crate) const MAX_TEXT: usize = 4096;
-/// Bytes of a long message's end.
+/// Bytes of messages that are read in all.
+const MAX_TEXT: usize = 2560;
+/// Bytes of a long message's beginning that are read.
+const HEAD: usize = 1024;
+/// Bytes of a long message's end that are read: many wrappers put the reason last.
 const TAIL: usize = 512;
 /// Quotes shorter than this hold a name, not an echo.
 const LONG_QUOTE: usize = 32;
@@ -88,8 +90,8 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// A delay stated in prose, and how many were stated in a form nobody understands.
-    pub(crate) fn delay(&self) -> (Option<Stated>, u8) {
-        (self.delay, self.unparsable_delays)
+    pub(crate) fn delay(&self) -> Found {
+        Found { stated: self.delay, unparsable: self.unparsable_delays }
     }
 }
 
@@ -170,16 +172,22 @@ impl Matcher {
 
     /// Reads one message. `vendor` tells in which time zone it states times.
     pub(crate) fn read(&self, text: &[u8], vendor: Vendor, seen: &mut Seen) {
-        let room = MAX_TEXT - seen.read.min(MAX_TEXT);
-        if text.len() <= room {
-            self.read_part(text, vendor, seen);
-        } else if room > TAIL {
-            self.read_part(&text[..room - TAIL], vendor, seen);
-            self.read_part(&text[text.len() - TAIL..], vendor, seen);
+        let room = MAX_TEXT.saturating_sub(seen.read);
+        let (head, tail) = if text.len() <= HEAD + TAIL {
+            (text, &text[..0])
+        } else {
+            (&text[..HEAD], &text[text.len() - TAIL..])
+        };
+        if head.len() + tail.len() <= room {
+            self.read_part(head, vendor, seen);
+            self.read_part(tail, vendor, seen);
         }
     }
 
     fn read_part(&self, text: &[u8], vendor: Vendor, seen: &mut Seen) {
+        if text.is_empty() {
+            return;
+        }
         seen.read += text.len();
         let mut latin = self.latin.start;
         let mut wide = self.wide.start;
@@ -393,7 +401,8 @@ fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
     let inside = text.get(open + 1..)?;
     let mark = *text.get(open)?;
     let mut from = 0;
-    loop {
+    // A few apostrophes may stand inside; with more, this is no quote, and a hostile text costs no more than this.
+    for _ in 0..4 {
         let close = from + memchr::memchr(mark, inside.get(from..)?)?;
         // A quote mark within a word is an apostrophe.
         if inside.get(close + 1).is_none_or(|next| !next.is_ascii_alphanumeric()) {
@@ -401,4 +410,5 @@ fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
         }
         from = close + 1;
     }
+    None
 }

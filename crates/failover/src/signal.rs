@@ -138,9 +138,4 @@ impl<'a> Signal<'a> {
         self.body = Some(body);
         self
     }
-
-    /// The value of a header, whatever the case of its name.
-    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-    }
 }

@@ -112,7 +112,7 @@ impl Vendor {
     /// The vendor of a provider name.
     pub(crate) fn of(provider: Option<&str>) -> Self {
         let Some(name) = provider else { return Self::Generic };
-        // The whole name first: it is what most callers pass, and it is one comparison per row.
+        // The whole name first: it is what most callers pass.
         if let Some(vendor) = exact(name.as_bytes()) {
             return vendor;
         }
@@ -124,15 +124,50 @@ impl Vendor {
     }
 }
 
+/// Slots of the table of names: a power of two, four times as many as there are names.
+const SLOTS: usize = 256;
+/// Name number + 1 by hash; zero is empty.
+static SLOT: [u8; SLOTS] = {
+    let mut slots = [0_u8; SLOTS];
+    let mut name = 0;
+    while name < NAMES.len() {
+        let mut slot = home(NAMES[name].0.as_bytes());
+        while slots[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        slots[slot] = name as u8 + 1;
+        name += 1;
+    }
+    slots
+};
+
+/// Where the search for a name begins. Blind to ASCII case.
+const fn home(name: &[u8]) -> usize {
+    // The first eight bytes and the length tell the names apart well enough; a longer name costs no more.
+    let head = match name.first_chunk::<8>() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => {
+            let (mut head, mut at) = (0, 0);
+            while at < name.len() {
+                head |= (name[at] as u64) << (8 * at);
+                at += 1;
+            }
+            head
+        }
+    };
+    let mixed = (head | 0x2020_2020_2020_2020) ^ name.len() as u64;
+    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize % SLOTS
+}
+
 fn exact(name: &[u8]) -> Option<Vendor> {
-    let first = name.first()?.to_ascii_lowercase();
-    NAMES
-        .iter()
-        .find(|(known, _)| {
-            let known = known.as_bytes();
-            known.len() == name.len() && known[0] == first && known.eq_ignore_ascii_case(name)
-        })
-        .map(|(_, vendor)| *vendor)
+    let mut slot = home(name);
+    loop {
+        let (known, vendor) = NAMES.get(usize::from(SLOT[slot]).checked_sub(1)?)?;
+        if known.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(*vendor);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
 }
 
 /// A name written in other pieces (`x.ai`, `lm-studio`, `z.ai`).

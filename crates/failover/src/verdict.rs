@@ -158,6 +158,9 @@ impl Stated {
 pub struct Verdict {
     /// The class.
     pub code: Code,
+    /// The flat reason that older programs know; `None` for what is not a provider's or a request's failure. The finer
+    /// request classes carry the coarse word on which those programs do the same.
+    pub reason: Option<Cow<'static, str>>,
     /// What is unwell.
     pub scope: Scope,
     /// What the failed side allows.
@@ -176,26 +179,15 @@ pub struct Verdict {
     pub unparsable_delays: u8,
 }
 
-impl Verdict {
-    /// The flat reason that older programs know; `None` for what is not a provider's or a request's failure.
-    ///
-    /// The finer request classes map to the coarse word that those programs act on in the same way.
-    #[must_use]
-    pub const fn reason(&self) -> Option<&'static str> {
-        flat_reason(self.code)
-    }
-}
-
-/// See [`Verdict::reason`].
+/// The usual flat reason of a class; see [`Verdict::reason`].
 #[must_use]
 pub(crate) const fn flat_reason(code: Code) -> Option<&'static str> {
     match code {
         Code::Provider(code) => Some(code.name()),
-        Code::Request(Request::ContextOverflow) => Some(Request::ContextOverflow.name()),
+        // A request with too many bytes is shortened like one with too many tokens; rules about one image say `format`.
+        Code::Request(Request::ContextOverflow | Request::PayloadTooLarge) => Some(Request::ContextOverflow.name()),
         Code::Request(Request::ContentPolicy) => Some(Request::ContentPolicy.name()),
-        Code::Request(Request::Format | Request::PayloadTooLarge | Request::ReplayInvalid) => {
-            Some(Request::Format.name())
-        }
+        Code::Request(Request::Format | Request::ReplayInvalid) => Some(Request::Format.name()),
         Code::Request(Request::Unsatisfiable) => Some(Provider::RateLimit.name()),
         Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => None,
     }

@@ -5,8 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
-    commands,
+    commands, demo,
     exit::{self, Exit},
+    logging,
 };
 
 const FAIL_CLOSED: &str = "\
@@ -22,6 +23,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the main job: a live gateway, runner processes, sends, spawns, a stopped and a killed owner, and an audit
+    Demo(DemoArgs),
+    /// Run a gateway: sessions that send to and spawn each other, over JSON-RPC on loopback
+    Serve(ServeArgs),
+    /// Call a method of the running gateway
+    Call(CallArgs),
+    /// Take one turn of a session in this process, beside whatever the gateway does
+    #[command(after_help = FAIL_CLOSED)]
+    Agent(AgentArgs),
+    /// Check from the files alone that every promise was kept exactly once
+    Audit(AuditArgs),
     /// Acquire, look at, clean and revoke session locks
     #[command(subcommand, after_help = FAIL_CLOSED)]
     Lock(Lock),
@@ -75,6 +87,80 @@ pub(crate) enum OnStale {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the state directory and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP", value_parser = ip)]
+    pub(crate) host: String,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 7433)]
+    pub(crate) port: u16,
+    /// The script of the scripted model (YAML); without one a built-in script answers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// The method, as sessions.send
+    pub(crate) method: String,
+    /// Its parameters, a JSON object
+    #[arg(value_name = "JSON")]
+    pub(crate) params: Option<String>,
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Errors as one JSON line on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The session, agent:<agent>:<rest>
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session: String,
+    /// The user's message
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: String,
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The script of the scripted model (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The outcome as JSON on stdout, errors as one JSON line on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Rewrite the transcript first, as a compaction does, holding the lock at least this long
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) compact_first_ms: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn ip(text: &str) -> Result<String, String> {
+    text.parse::<std::net::IpAddr>().map(|_| text.to_owned()).map_err(|_| "an IP address is needed, as 127.0.0.1".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LockInspect {
     pub(crate) path: PathBuf,
     /// A JSON array on stdout
@@ -108,6 +194,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    logging::install(matches!(cli.command, Command::Serve(_)));
     let (json, result) = dispatch(cli.command);
     match result {
         Ok(exit) => exit.into(),
@@ -127,6 +214,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
     match command {
+        Command::Demo(args) => (false, demo::run(&args)),
+        Command::Serve(args) => (false, commands::serve::run(&args)),
+        Command::Call(args) => (args.json, commands::call::run(&args)),
+        Command::Agent(args) => (args.json, commands::agent::run(&args)),
+        Command::Audit(args) => (args.json, commands::audit::run(&args)),
         Command::Lock(Lock::Exec(args)) => (args.json, commands::lock_exec::run(&args)),
         Command::Lock(Lock::Inspect(args)) => (args.json, commands::lock::inspect(&args)),
         Command::Lock(Lock::Sweep(args)) => (args.json, commands::lock::sweep(&args)),

@@ -4,9 +4,19 @@
 //! libraries below know none of it. This is the only crate with `anyhow`, the only one that installs signal handlers and
 //! the only one that reads the environment; what leaves it is the wire form of the taxonomy and one exit code.
 
+mod audit;
 mod cli;
+mod clock;
 mod commands;
+mod demo;
+mod engine;
+mod events;
 mod exit;
+mod logging;
+mod model;
+mod rpc;
+mod session_key;
+mod state_dir;
 mod terminal;
 
 pub use cli::main;

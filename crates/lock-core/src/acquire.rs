@@ -16,17 +16,25 @@ use tokio::time::Instant as TokioInstant;
 use crate::{
     background::Watch,
     config::OnStale,
-    error::{LockError, Relation, Report, pid_alive},
+    error::{LockError, Relation, Report},
     evidence::{Judged, Sighting, Surroundings, judge_now},
+    failpoint::step,
     guard_file::{self, Standing},
-    hold::{Held, Hold},
-    judge::{Evidence, Judgement, Likeness, Limits, Own, PidEvidence, Probe, Reason, State},
+    held::{Held, TakenOver},
+    hold::Hold,
+    judge::{Limits, Own, State},
     lane::Ticket,
     locks::{Inner, Wait},
+    obstacle::{Obstacle, own_process_report},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
     registry, stats,
-    sys::{clock::WallMs, fs, kernel, process::Identity},
+    sys::{
+        clock::WallMs,
+        fs::{self, FileId, Kind},
+        kernel,
+        process::Identity,
+    },
     tag::RunTag,
     target::{LaneKey, Target},
 };
@@ -60,20 +68,13 @@ pub(crate) struct Acquisition<'a> {
     sighting: Option<Sighting>,
     contended: usize,
     /// The last thing seen in the way, for the report.
-    seen: Option<Seen>,
-    /// Something at the path could not even be opened.
-    unreadable: bool,
-}
-
-struct Seen {
-    judged: Arc<Judged>,
-    evidence: Evidence,
-    judgement: Judgement,
-    guard: Option<String>,
+    seen: Obstacle,
+    /// The live lock whose change woke this waiter, and how often it was looked at again since.
+    doubted: Option<(FileId, usize)>,
 }
 
 enum Look {
-    Acquired(Published),
+    Acquired(Published, Option<TakenOver>),
     /// Look again at once: the path changed under the look.
     Again,
     /// Sleep until the watch fires or the time is up.
@@ -98,8 +99,8 @@ impl<'a> Acquisition<'a> {
             candidate: None,
             sighting: None,
             contended: 0,
-            seen: None,
-            unreadable: false,
+            seen: Obstacle::Nothing,
+            doubted: None,
         }
     }
 
@@ -109,12 +110,12 @@ impl<'a> Acquisition<'a> {
         let mut ticket = registry::global()
             .lanes
             .enter(self.target.key(), self.tag.run())
-            .map_err(|_| LockError::self_contention(self.own_process_report(Relation::ThisRun, 0)))?;
+            .map_err(|_| LockError::self_contention(self.report_within(Relation::ThisRun, 0)))?;
         let in_time = within(deadline, ticket.turn()).await;
         if in_time.is_none() {
             let position = ticket.position();
             stats::global().timed_out();
-            return Err(LockError::timeout(self.own_process_report(Relation::ThisProcess, position), self.wait.timeout));
+            return Err(LockError::timeout(self.report_within(Relation::ThisProcess, position), self.wait.timeout));
         }
         if ticket.should_give_way() {
             self.give_way().await?;
@@ -133,7 +134,7 @@ impl<'a> Acquisition<'a> {
                 LockError::unavailable(&self.target.lock_path(), "acquire", source)
             })?;
             match look {
-                Look::Acquired(published) => {
+                Look::Acquired(published, taken_over) => {
                     stats::global().acquired();
                     let config = &self.locks.config;
                     let max_hold = self.wait.max_hold.unwrap_or(config.max_hold);
@@ -144,8 +145,13 @@ impl<'a> Acquisition<'a> {
                         ticket,
                         max_hold,
                         config.on_hold_exceeded,
+                        taken_over,
                     );
-                    return Ok(Held::new(hold));
+                    let held = Held::new(hold);
+                    if let (Some(observer), true) = (&self.locks.observer, held.taken_over().is_some()) {
+                        observer.taken_over(&held);
+                    }
+                    return Ok(held);
                 }
                 Look::Again if spins < MAX_SPINS => {
                     spins += 1;
@@ -160,23 +166,27 @@ impl<'a> Acquisition<'a> {
                     }
                 }
                 Look::Stale => {
-                    stats::global().stale_reported();
-                    return Err(LockError::stale(self.report()));
+                    return Err(self.stale(self.report_of_seen()));
                 }
                 Look::OwnRun => {
-                    let mut report = self.report();
+                    let mut report = self.report_of_seen();
                     report.relation = Relation::ThisRun;
                     return Err(LockError::self_contention(report));
                 }
                 Look::Sleep { watch, at_most, pinned } => {
                     spins = 0;
                     stats::global().waited();
-                    let slept = within(deadline, sleep(watch.as_ref(), at_most)).await;
+                    let id = pinned.as_ref().map(|judged| judged.stat.id);
+                    let limit = self.doubt(id).map_or(at_most, |soon| soon.min(at_most));
+                    let slept = within(deadline, sleep(watch.as_ref(), limit)).await;
                     // The judged file stays open while it is watched: its inode number cannot come back as another lock.
                     drop(pinned);
                     match slept {
-                        Some(Woken::ByChange) => stats::global().woken(),
-                        Some(Woken::ByTime) if at_most == SAFETY_TICK => self.count_missed_wake(),
+                        Some(Woken::ByChange) => {
+                            stats::global().woken();
+                            self.doubted = id.map(|id| (id, 0));
+                        }
+                        Some(Woken::ByTime) if limit == SAFETY_TICK => self.count_missed_wake(),
                         Some(Woken::ByTime) => {}
                         None => return Err(self.out_of_time()),
                     }
@@ -188,8 +198,7 @@ impl<'a> Acquisition<'a> {
     /// One look at the path. No await: what it acquires is ours or nobody's.
     fn look(&mut self) -> io::Result<Look> {
         // What stood in the way a moment ago may be gone; a report must not name it for ever.
-        self.seen = None;
-        self.unreadable = false;
+        self.seen = Obstacle::Nothing;
         match guard_file::look(self.target)? {
             Standing::None => {}
             Standing::Guard { file, says } => return self.behind_guard(file, says),
@@ -213,7 +222,7 @@ impl<'a> Acquisition<'a> {
         let max_hold = self.wait.max_hold.unwrap_or(self.locks.config.max_hold);
         candidate.write(&self.identity, self.tag, max_hold)?;
         match candidate.publish()? {
-            Ok(published) => Ok(Look::Acquired(published)),
+            Ok(published) => Ok(Look::Acquired(published, None)),
             Err(candidate) => {
                 self.candidate = Some(candidate);
                 Ok(Look::Again)
@@ -249,7 +258,7 @@ impl<'a> Acquisition<'a> {
         };
         let (evidence, judgement) = judge_now(&judged, &around, &self.limits);
         let state = judgement.state;
-        self.seen = Some(Seen { judged: Arc::clone(&judged), evidence, judgement, guard: None });
+        self.seen = Obstacle::Lock { record: judged.record.clone(), evidence, judgement };
         if state != State::Contended {
             self.contended = 0;
         }
@@ -262,6 +271,7 @@ impl<'a> Acquisition<'a> {
                     return Ok(Look::OwnRun);
                 }
                 if self.is_reportable() && self.locks.on_stale(&self.wait) == OnStale::Report {
+                    step!("report.judged");
                     // A report that is gone or replaced by now is no report: look again inside the budget.
                     let same = still_there(&judged)? && fs::read_bounded(&judged.file)? == judged.bytes;
                     return Ok(if same { Look::Stale } else { Look::Again });
@@ -275,7 +285,10 @@ impl<'a> Acquisition<'a> {
             State::Unknown => {
                 let mut at_most = self.sleep_limit(watch.is_some(), &judged);
                 if !judged.record.is_complete() {
-                    at_most = at_most.min(self.limits.grace.saturating_sub(evidence.unchanged_for) + CONTENDED[0]);
+                    // After the grace nothing changes by waiting alone.
+                    if let Some(left) = self.limits.grace.checked_sub(evidence.unchanged_for) {
+                        at_most = at_most.min(left + CONTENDED[0]);
+                    }
                 }
                 Ok(Look::Sleep { watch, at_most, pinned: Some(judged) })
             }
@@ -293,7 +306,7 @@ impl<'a> Acquisition<'a> {
         match reclaim(self.target, judged, around, &self.limits, mode, guard, candidate)? {
             Reclaimed::Owned(published) => {
                 stats::global().reclaimed();
-                let reasons = self.seen.as_ref().map(|seen| seen.judgement.reasons.clone()).unwrap_or_default();
+                let reasons = self.seen.reasons().to_vec();
                 tracing::warn!(
                     lock = %self.target.lock_path().display(),
                     previous_pid = judged.record.pid,
@@ -301,7 +314,8 @@ impl<'a> Acquisition<'a> {
                     ?reasons,
                     "session lock of a dead owner taken over"
                 );
-                Ok(Look::Acquired(published))
+                let record = judged.record.clone();
+                Ok(Look::Acquired(published, Some(TakenOver { record, reasons })))
             }
             Reclaimed::Changed => Ok(Look::Again),
             Reclaimed::Contended | Reclaimed::Guarded => {
@@ -319,18 +333,32 @@ impl<'a> Acquisition<'a> {
             return Ok(Look::Again);
         }
         let at_most = if watch.is_some() { SAFETY_TICK } else { WITHOUT_NOTICE };
-        self.seen = Some(Seen {
-            judged: Arc::clone(&judged),
-            evidence: nothing_known(),
-            judgement: Judgement { state: State::Unknown, reasons: vec![Reason::UnverifiableOwner] },
-            guard: Some(says),
-        });
-        Ok(Look::Sleep { watch, at_most, pinned: Some(judged) })
+        // A directory's removal is reported only when nobody has it open any more, so it is not kept open; the watch itself
+        // keeps its inode number from coming back.
+        let pinned = (judged.stat.kind != Kind::Directory).then(|| Arc::clone(&judged));
+        self.seen = Obstacle::Guard { says };
+        Ok(Look::Sleep { watch, at_most, pinned })
     }
 
     fn unreadable(&mut self) -> Look {
-        self.unreadable = true;
+        self.seen = Obstacle::Unreadable;
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
+    }
+
+    /// How soon to look again at a lock whose change woke this waiter and which still looks alive.
+    ///
+    /// The kernel reports a close before it drops the lease and the `flock`, and an unlink before the name is gone. Whoever
+    /// looks in between sees a live lock, and no further event comes. So a doubted lock is looked at a few times more;
+    /// then it is believed.
+    fn doubt(&mut self, id: Option<FileId>) -> Option<Duration> {
+        match &mut self.doubted {
+            Some((doubted, looks)) if Some(*doubted) == id => {
+                let soon = CONTENDED.get(*looks).copied();
+                *looks += 1;
+                soon
+            }
+            Some(_) | None => None,
+        }
     }
 
     fn contended_delay(&mut self) -> Duration {
@@ -340,7 +368,7 @@ impl<'a> Acquisition<'a> {
     }
 
     fn is_reportable(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.judgement.live_stale())
+        self.seen.is_live_stale()
     }
 
     /// Until the next moment at which this very lock would be judged otherwise.
@@ -387,81 +415,29 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    fn stale(&self, report: Report) -> LockError {
+        stats::global().stale_reported();
+        if let Some(observer) = &self.locks.observer {
+            observer.stale(&report);
+        }
+        LockError::stale(report)
+    }
+
     fn out_of_time(&self) -> LockError {
-        let report = self.report();
+        let report = self.report_of_seen();
         if self.is_reportable() {
-            stats::global().stale_reported();
-            return LockError::stale(report);
+            return self.stale(report);
         }
         stats::global().timed_out();
         LockError::timeout(report, self.wait.timeout)
     }
 
-    fn report(&self) -> Report {
-        let mut report = self.own_process_report(Relation::Unprovable, 0);
-        if let Some(seen) = &self.seen {
-            let guarded = seen.guard.is_some();
-            report.relation = match seen.judgement.state {
-                State::Live if seen.evidence.own == Own::Registered => Relation::ThisProcess,
-                State::Live => Relation::OtherProcess,
-                State::Contended | State::Dead | State::Unknown => Relation::Unprovable,
-            };
-            if !guarded {
-                report.record = seen.judged.record.clone();
-                report.age = seen.judged.record.age(WallMs::now());
-                report.pid_alive = pid_alive(seen.evidence.pid);
-            }
-            report.reasons.clone_from(&seen.judgement.reasons);
-            report.reclaim_guard.clone_from(&seen.guard);
-        } else if self.unreadable {
-            report.reasons.push(Reason::UnverifiableOwner);
-        }
-        report
+    fn report_of_seen(&self) -> Report {
+        self.seen.report(self.target, &self.identity, self.started.elapsed())
     }
 
-    fn own_process_report(&self, relation: Relation, queue_position: usize) -> Report {
-        // Within one process the owner is known without looking at the file.
-        let owner = match relation {
-            Relation::ThisRun | Relation::ThisProcess => {
-                registry::global().all().into_iter().find(|hold| hold.target().key() == self.target.key())
-            }
-            Relation::OtherProcess | Relation::Unprovable => None,
-        };
-        let mut record = crate::record::Record::default();
-        if let Some(hold) = &owner {
-            record.pid = Some(self.identity.pid);
-            record.run_id = Some(hold.tag().run_id().to_owned());
-            record.session_key = hold.tag().session_key().map(str::to_owned);
-        }
-        Report {
-            lock_path: self.target.lock_path(),
-            relation,
-            record,
-            pid_alive: owner.is_some().then_some(true),
-            age: owner.as_ref().map(|hold| hold.held_for()),
-            reasons: Vec::new(),
-            waited: self.started.elapsed(),
-            queue_position,
-            reclaim_guard: None,
-        }
-    }
-}
-
-/// Nothing is known about the owner of a guard.
-fn nothing_known() -> Evidence {
-    Evidence {
-        flock: Probe::Unknown,
-        lease: Probe::Unknown,
-        pid: PidEvidence::Unknown,
-        boot: Likeness::Unknown,
-        pid_ns: Likeness::Unknown,
-        host: Likeness::Unknown,
-        fs_dev: Likeness::Unknown,
-        own: Own::No,
-        network: false,
-        unchanged_for: Duration::ZERO,
-        looks_like_agent: None,
-        unreadable: true,
+    fn report_within(&self, relation: Relation, queue_position: usize) -> Report {
+        own_process_report(self.target, &self.identity, self.started.elapsed(), relation, queue_position)
     }
 }
 

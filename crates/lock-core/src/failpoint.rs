@@ -36,17 +36,21 @@ pub(crate) use step;
 
 /// Every point, in the order of the code.
 #[cfg(feature = "testkit")]
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 16] = [
     "acquire.candidate",
     "acquire.flocked",
     "acquire.written",
     "acquire.published",
     "reclaim.flocked",
+    "guard.furnished",
+    "guard.published",
     "reclaim.guarded",
     "reclaim.checked",
     "reclaim.aside",
     "reclaim.exchanged",
     "reclaim.removed",
+    "guard.withdrawn",
+    "reclaim.done",
     "release.checked",
     "release.unlinked",
 ];

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    failpoint::step,
     nonce,
     sys::{
         fs::{self, Kind, Probe},
@@ -23,7 +24,7 @@ const OWNER: &str = "owner.json";
 pub(crate) struct Guard {
     target: Target,
     /// Keeps the `flock` that says the reclaimer lives.
-    _dir: File,
+    dir: File,
 }
 
 pub(crate) enum GuardTaken {
@@ -36,11 +37,13 @@ impl Guard {
         let private = target.aside_name(&nonce::fresh());
         fs::make_dir_at(target.dir(), &private)?;
         let made = Self::furnish(target, &private);
+        step!("guard.furnished");
         let outcome = match made {
             Ok(dir) => kernel::rename_noreplace(target.dir(), &private, target.guard_name())
-                .map(|()| GuardTaken::Ours(Self { target: target.clone(), _dir: dir })),
+                .map(|()| GuardTaken::Ours(Self { target: target.clone(), dir })),
             Err(error) => Err(error),
         };
+        step!("guard.published");
         match outcome {
             Ok(taken) => Ok(taken),
             Err(error) => {
@@ -65,9 +68,16 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        // Somebody's doctor may have removed ours, and another program's guard may stand there now.
+        let there = fs::stat_at(self.target.dir(), self.target.guard_name());
+        let ours = fs::stat_fd(&self.dir);
+        if !matches!((there, ours), (Ok(Some(there)), Ok(ours)) if there.id == ours.id) {
+            return;
+        }
         let private = self.target.aside_name(&nonce::fresh());
         // Renamed first, so that the guard vanishes in one step. What fails stays as an orphan that the next waiter sees.
         if kernel::rename_noreplace(self.target.dir(), self.target.guard_name(), &private).is_ok() {
+            step!("guard.withdrawn");
             remove_private(&self.target, &private);
         }
     }
@@ -121,6 +131,11 @@ fn clear_orphan(target: &Target, dir: &File) -> io::Result<bool> {
         remove_private(target, &private);
     }
     Ok(true)
+}
+
+/// Whether a private guard directory has its `owner.json`, which its maker writes under its `flock`.
+pub(crate) fn is_furnished(dir: &File) -> bool {
+    matches!(fs::stat_at(dir, OWNER.as_ref()), Ok(Some(_)))
 }
 
 /// Removes a private guard directory; what cannot be removed is litter that a sweep finds.

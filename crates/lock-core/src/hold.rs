@@ -1,4 +1,4 @@
-//! Holding: the guard, its verification, loss, revocation and release.
+//! A lock while it is held: verification, loss, revocation and release. `held.rs` is the guard that callers have of it.
 //!
 //! Must stay true: nothing is written through a guard that does not verify (the file at the lock's path is the file this
 //! guard keeps open) and verification and write happen inside one gate, so a revoke waits for the write in flight and no
@@ -24,23 +24,25 @@ use crate::{
     config::OnHoldExceeded,
     error::{LockError, LostHow},
     failpoint::step,
+    held::TakenOver,
     lane::Ticket,
     publish::Published,
     registry,
     stats,
     sync::lock,
     sys::{
-        fs::{self, FileId},
+        fs::{self, FileId, Probe},
         kernel,
     },
     tag::RunTag,
     target::{LaneKey, Target},
 };
 
-/// A mismatch is looked at again this often before the lock counts as lost: another program's reclaimer may have
-/// displaced it for an instant and put it straight back.
-const SETTLE_TRIES: u32 = 4;
-const SETTLE: Duration = Duration::from_millis(2);
+/// Pauses between looks before a lock counts as lost, in milliseconds. Another program's reclaimer may have displaced it for
+/// an instant and puts it straight back, unless a busy machine keeps it from running for some time. An exchange never
+/// leaves the path empty, so an absent lock is believed after the first few.
+const SETTLE_MS: [u64; 7] = [1, 1, 2, 4, 8, 16, 32];
+const SETTLE_ABSENT: usize = 3;
 
 pub(crate) struct Hold {
     target: Target,
@@ -58,30 +60,13 @@ pub(crate) struct Hold {
     /// A child process has the descriptor and may write until it ends; only its parent releases.
     external_writer: AtomicBool,
     exceeded: Mutex<Option<DueId>>,
+    taken_over: Option<TakenOver>,
 }
 
 struct Gate {
     /// Keeps the inode from being reused, the `flock` held and the file open for writing.
     file: Option<File>,
     ticket: Option<Ticket<LaneKey>>,
-}
-
-/// Why a release did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum ReleaseError {
-    /// The lock was not ours to release any more; the file at the path was left alone.
-    #[error("nothing to release")]
-    Lost(#[source] LockError),
-    /// The lock file could not be removed. It is tried again in the background; the guard comes back for those who want to
-    /// try themselves.
-    #[error("the lock could not be released")]
-    Failed {
-        /// The guard, still held.
-        held: Held,
-        /// What the file system said.
-        #[source]
-        source: LockError,
-    },
 }
 
 impl Hold {
@@ -92,6 +77,7 @@ impl Hold {
         ticket: Ticket<LaneKey>,
         max_hold: Duration,
         on_hold_exceeded: OnHoldExceeded,
+        taken_over: Option<TakenOver>,
     ) -> Arc<Self> {
         let hold = Arc::new(Self {
             target,
@@ -107,6 +93,7 @@ impl Hold {
             lost_changed: Notify::new(),
             external_writer: AtomicBool::new(false),
             exceeded: Mutex::new(None),
+            taken_over,
         });
         let registry = registry::global();
         registry.add(&hold);
@@ -130,11 +117,35 @@ impl Hold {
         self.target.lock_path()
     }
 
+    pub(crate) fn taken_over(&self) -> Option<&TakenOver> {
+        self.taken_over.as_ref()
+    }
+
+    /// Whether this process is a fork of the one that acquired the lock; then it does nothing.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.creator != std::process::id()
+    }
+
+    /// Whether children inherited the descriptor.
+    pub(crate) fn has_external_writer(&self) -> bool {
+        self.external_writer.load(Ordering::Acquire)
+    }
+
+    /// A second descriptor of the lock file, inherited by children.
+    pub(crate) fn inheritable(&self) -> io::Result<OwnedFd> {
+        let gate = lock(&self.gate);
+        let file = gate.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        // `dup` gives a descriptor without close-on-exec that shares the `flock`.
+        let fd = rustix::io::dup(file)?;
+        self.external_writer.store(true, Ordering::Release);
+        Ok(fd)
+    }
+
     pub(crate) fn held_for(&self) -> Duration {
         self.acquired.elapsed()
     }
 
-    fn lost_how(&self) -> Option<LostHow> {
+    pub(crate) fn lost_how(&self) -> Option<LostHow> {
         match self.lost.load(Ordering::Acquire) {
             0 => None,
             1 => Some(LostHow::Replaced),
@@ -161,13 +172,13 @@ impl Hold {
         }
     }
 
-    fn error(&self, how: LostHow) -> LockError {
+    pub(crate) fn error(&self, how: LostHow) -> LockError {
         LockError::lost(self.lock_path(), how)
     }
 
     /// Runs `write` if, and only if, the lock is still ours, and keeps revocation out until it is done.
     pub(crate) fn guarded<T>(&self, write: impl FnOnce() -> T) -> Result<T, LockError> {
-        if self.creator != std::process::id() {
+        if self.is_forked() {
             return Err(self.error(LostHow::Forked));
         }
         let gate = lock(&self.gate);
@@ -183,15 +194,14 @@ impl Hold {
 
     /// Whether the file at the path is the one this guard keeps open.
     fn check_path(&self) -> Result<(), LockError> {
-        for attempt in 0..SETTLE_TRIES {
+        for (look, pause) in SETTLE_MS.into_iter().enumerate() {
             match fs::stat_at(self.target.dir(), self.target.lock_name()) {
                 Ok(Some(stat)) if stat.id == self.id => return Ok(()),
+                Ok(None) if look >= SETTLE_ABSENT => break,
                 Ok(_) => {}
                 Err(source) => return Err(LockError::unavailable(&self.lock_path(), "verify", source)),
             }
-            if attempt + 1 < SETTLE_TRIES {
-                std::thread::sleep(SETTLE);
-            }
+            std::thread::sleep(Duration::from_millis(pause));
         }
         self.lose(LostHow::Replaced);
         Err(self.error(LostHow::Replaced))
@@ -229,12 +239,13 @@ impl Hold {
     }
 
     async fn looks_replaced(&self) -> bool {
-        for _ in 0..SETTLE_TRIES {
+        for (look, pause) in SETTLE_MS.into_iter().enumerate() {
             match fs::stat_at(self.target.dir(), self.target.lock_name()) {
                 Ok(Some(stat)) if stat.id == self.id => return false,
                 // Not to be read right now is not to be gone.
                 Err(_) => return false,
-                Ok(_) => tokio::time::sleep(SETTLE).await,
+                Ok(None) if look >= SETTLE_ABSENT => break,
+                Ok(_) => tokio::time::sleep(Duration::from_millis(pause)).await,
             }
         }
         // Released meanwhile by its owner: then it is not lost.
@@ -243,7 +254,7 @@ impl Hold {
 
     pub(crate) fn revoke(self: &Arc<Self>, how: LostHow) {
         self.lose(how);
-        if !self.external_writer.load(Ordering::Acquire) {
+        if !self.has_external_writer() {
             registry::global().background.after(Duration::ZERO, Due::Revoke(Arc::clone(self)));
         }
     }
@@ -286,12 +297,25 @@ impl Hold {
     }
 
     /// Removes the lock file if it is ours, then lets the next waiter of this process go.
-    pub(crate) fn release_now(&self) -> Result<(), io::Error> {
-        let mut gate = lock(&self.gate);
-        match self.release_locked(&mut gate) {
+    pub(crate) fn release(&self) -> Result<(), NotReleased> {
+        self.release_locked(&mut lock(&self.gate))
+    }
+
+    /// The same for those who only care whether it has to be tried again.
+    pub(crate) fn release_now(&self) -> io::Result<()> {
+        match self.release() {
             Ok(()) | Err(NotReleased::Lost) => Ok(()),
             Err(NotReleased::Io(error)) => Err(error),
         }
+    }
+
+    /// Lets go without removing the file, as a killed owner does.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn abandon(&self) {
+        registry::global().remove(&self.nonce);
+        let mut gate = lock(&self.gate);
+        gate.file = None;
+        gate.ticket = None;
     }
 
     fn release_locked(&self, gate: &mut Gate) -> Result<(), NotReleased> {
@@ -301,7 +325,12 @@ impl Hold {
             Err(error) => return Err(NotReleased::Io(error)),
         };
         step!("release.checked");
-        let outcome = if ours {
+        let outcome = if ours && self.has_external_writer() {
+            match self.release_to_children(gate) {
+                Err(NotReleased::Io(error)) => return Err(NotReleased::Io(error)),
+                done => done,
+            }
+        } else if ours {
             let others_wait = kernel::others_wait(file.as_fd());
             if let Some(ticket) = &gate.ticket {
                 ticket.released(others_wait);
@@ -330,145 +359,48 @@ impl Hold {
         gate.ticket = None;
         outcome
     }
+
+    /// Releases a lock whose descriptor children inherited. One of them may have left a writer of its own behind; then the
+    /// file stays and lives as long as that one, and the next acquirer takes it over afterwards.
+    fn release_to_children(&self, gate: &mut Gate) -> Result<(), NotReleased> {
+        let judged = match fs::open_to_judge(self.target.dir(), self.target.lock_name()) {
+            Ok(Some(judged)) => judged,
+            Ok(None) => return Err(NotReleased::Lost),
+            Err(error) => return Err(NotReleased::Io(error)),
+        };
+        // Ours closes first; from here on the exclusive `flock`, if it can be had, says that nobody else has it, and keeps
+        // reclaimers out while the file is removed.
+        gate.file = None;
+        for pause in SETTLE_MS.into_iter().take(SETTLE_ABSENT) {
+            if fs::try_flock_exclusive(&judged) == Probe::Free {
+                return self.remove_under(&judged);
+            }
+            // A judge's probe takes microseconds.
+            std::thread::sleep(Duration::from_millis(pause));
+        }
+        tracing::warn!(
+            lock = %self.lock_path().display(),
+            run = self.tag.run_id(),
+            "a process started under this session lock still has it; the lock lives as long as that process"
+        );
+        Ok(())
+    }
+
+    /// Removes the lock file while its `flock` is held through another descriptor. What cannot be removed is a dead lock
+    /// from now on, and the next acquire takes it over.
+    fn remove_under(&self, judged: &File) -> Result<(), NotReleased> {
+        let there = fs::stat_at(self.target.dir(), self.target.lock_name());
+        if !matches!((&there, fs::stat_fd(judged)), (Ok(Some(there)), Ok(judged)) if there.id == self.id && judged.id == self.id) {
+            return Err(NotReleased::Lost);
+        }
+        if let Err(error) = fs::unlink_at(self.target.dir(), self.target.lock_name()) {
+            tracing::warn!(lock = %self.lock_path().display(), %error, "the released lock could not be removed");
+        }
+        Ok(())
+    }
 }
 
-enum NotReleased {
+pub(crate) enum NotReleased {
     Lost,
     Io(io::Error),
-}
-
-/// An acquired session lock.
-///
-/// Release it with [`Held::release`], which tells what went wrong; dropping it releases too, as well as it can, and warns
-/// when it could not. Sharing the right to write with other parts of the same run is done by lending `&Held`, or by an
-/// `Arc<Held>`.
-#[must_use = "dropping the guard releases the lock"]
-pub struct Held {
-    hold: Arc<Hold>,
-}
-
-impl Held {
-    pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold }
-    }
-
-    /// The token of this acquisition: 128 random bits, new for each one, as written in the lock file.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        self.hold.nonce()
-    }
-
-    /// What is locked.
-    #[must_use]
-    pub fn target(&self) -> &Target {
-        self.hold.target()
-    }
-
-    /// The run that acquired it.
-    #[must_use]
-    pub fn run(&self) -> &RunTag {
-        self.hold.tag()
-    }
-
-    /// How long it has been held.
-    #[must_use]
-    pub fn held_for(&self) -> Duration {
-        self.hold.held_for()
-    }
-
-    /// Checks that the lock is still ours: one `stat`, about 2 us.
-    ///
-    /// # Errors
-    /// `Lost` when it was replaced, revoked or released.
-    pub fn verify(&self) -> Result<(), LockError> {
-        self.hold.guarded(|| ())
-    }
-
-    /// Runs a write if, and only if, the lock is still ours; a revoke waits until it is done. For embedders who keep
-    /// their own file; the [`crate::Journal`] does this and more.
-    ///
-    /// # Errors
-    /// As [`Held::verify`]; then `write` did not run.
-    pub fn write<T>(&self, write: impl FnOnce() -> T) -> Result<T, LockError> {
-        self.hold.guarded(write)
-    }
-
-    /// Completes when the lock is lost: replaced by another program, revoked by an operator or by the watchdog. Cancel-safe.
-    /// A run selects on it to stop early; writes are refused typed in any case.
-    pub async fn lost(&self) -> LostHow {
-        self.hold.lost().await
-    }
-
-    /// Takes the lock back: later writes fail typed, the one in flight finishes, then the lock is released.
-    pub fn revoke(&self) {
-        self.hold.revoke(LostHow::Revoked);
-    }
-
-    /// A descriptor for a child process that will write while this lock is held. It is inherited across `exec`, so the lock
-    /// lives as long as its last writer, even if this process is killed. From now on a revoke only *tells*
-    /// ([`Held::lost`]); the lock is released by its owner, after the child has ended.
-    ///
-    /// # Errors
-    /// The system's error when no descriptor can be had.
-    pub fn inheritable(&self) -> io::Result<OwnedFd> {
-        let gate = lock(&self.hold.gate);
-        let file = gate.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        // `dup` gives a descriptor without close-on-exec that shares the `flock`.
-        let fd = rustix::io::dup(file)?;
-        self.hold.external_writer.store(true, Ordering::Release);
-        Ok(fd)
-    }
-
-    /// Releases the lock: removes the lock file if it is still ours and lets the next waiter go.
-    ///
-    /// Not cancellable half-way: the work is done in the first poll.
-    ///
-    /// # Errors
-    /// [`ReleaseError::Lost`] when it was not ours any more (nothing was removed); [`ReleaseError::Failed`] when the file
-    /// could not be removed.
-    #[allow(clippy::unused_async, reason = "release is part of the async interface; a network file system may need to wait")]
-    pub async fn release(self) -> Result<(), ReleaseError> {
-        if self.hold.creator != std::process::id() {
-            return Err(ReleaseError::Lost(self.hold.error(LostHow::Forked)));
-        }
-        if let Some(how) = self.hold.lost_how() {
-            if how != LostHow::Released && !self.hold.external_writer.load(Ordering::Acquire) {
-                let _ = self.hold.release_now();
-                return Err(ReleaseError::Lost(self.hold.error(how)));
-            }
-        }
-        let released = {
-            let mut gate = lock(&self.hold.gate);
-            self.hold.release_locked(&mut gate)
-        };
-        match released {
-            Ok(()) => Ok(()),
-            Err(NotReleased::Lost) => {
-                let how = self.hold.lost_how().unwrap_or(LostHow::Replaced);
-                Err(ReleaseError::Lost(self.hold.error(how)))
-            }
-            Err(NotReleased::Io(source)) => {
-                let source = LockError::unavailable(&self.hold.lock_path(), "release", source);
-                Err(ReleaseError::Failed { held: self, source })
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("lock", &self.hold.lock_path()).field("run", &self.hold.tag.run_id()).finish()
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.hold.creator != std::process::id() {
-            return;
-        }
-        if let Err(error) = self.hold.release_now() {
-            tracing::warn!(lock = %self.hold.lock_path().display(), %error, "release on drop failed; it is retried");
-            registry::global().background.retry_release(Arc::clone(&self.hold));
-        }
-    }
 }

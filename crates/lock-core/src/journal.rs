@@ -22,7 +22,8 @@ use tokio::time::Instant;
 use crate::{
     error::{LockError, local},
     fence::Fence,
-    hold::Held,
+    held::Held,
+    journal_error::JournalError,
     record::iso,
     sys::{
         clock::WallMs,
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// The longest wait for the transcript's own `flock`. Appends take microseconds; a holder this slow is stuck.
-const APPEND_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const APPEND_DEADLINE: Duration = Duration::from_secs(5);
 /// Bytes read at once when looking for the last line's beginning.
 const BLOCK: u64 = 64 * 1024;
 
@@ -55,77 +56,6 @@ pub struct Opened {
     pub created: bool,
     /// A torn last line was cut off and kept here.
     pub torn: Option<PathBuf>,
-}
-
-/// Why an append did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The lock is not ours any more; nothing was written.
-    #[error("the session lock does not allow writing")]
-    Lock(#[from] LockError),
-    /// Another writer keeps the transcript's own lock. `coordination.storage_busy`.
-    #[error("{} is busy: its file lock was not free within {} ms", path.display(), APPEND_DEADLINE.as_millis())]
-    Busy {
-        /// The transcript.
-        path: PathBuf,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
-    /// Another file is at the path, or this one has other names now: a compaction replaced it. Reopen and check the fence.
-    /// `coordination.session_takeover`.
-    #[error("{} was replaced since it was opened; nothing was written", path.display())]
-    Replaced {
-        /// The transcript.
-        path: PathBuf,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
-    /// Somebody else appended or cut. `coordination.session_takeover`.
-    #[error("{} has {found} bytes where {expected} were expected; nothing was written", path.display())]
-    Changed {
-        /// The transcript.
-        path: PathBuf,
-        /// The length this journal knew.
-        expected: u64,
-        /// The length found.
-        found: u64,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
-    /// What was to be written is not whole lines. `local.bug`.
-    #[error("an append to {} must be whole lines, each ending in a newline", path.display())]
-    NotLines {
-        /// The transcript.
-        path: PathBuf,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
-    /// An earlier write may not have reached the disk; reopen before writing on.
-    #[error("{} could not be written to disk earlier; reopen it and verify", path.display())]
-    Poisoned {
-        /// The transcript.
-        path: PathBuf,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
-    /// The file system refused. A `local.*` code.
-    #[error("cannot {operation} {}{}", path.display(), help.map(|help| format!(": {help}")).unwrap_or_default())]
-    Io {
-        /// The transcript.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What to do about it.
-        help: Option<&'static str>,
-        #[source]
-        #[doc(hidden)]
-        mark: Mark,
-    },
 }
 
 /// A transcript open for append, under a session lock.
@@ -200,6 +130,7 @@ impl Journal {
         if self.poisoned {
             return Err(self.poisoned_error(None));
         }
+        self.check_guard(held)?;
         {
             let _flock = FileLock::take(&self.target, &self.file).await?;
             self.check_same_file()?;
@@ -289,6 +220,7 @@ impl Journal {
         held: &Held,
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<u64, JournalError> {
+        self.check_guard(held)?;
         let target = self.target.clone();
         let io = |operation, source| io_error(&target, operation, source);
         let private = target.aside_name(&crate::nonce::fresh());
@@ -323,6 +255,15 @@ impl Journal {
         self.len = self.stat.len;
         self.unsynced = false;
         Ok(self.len)
+    }
+
+    /// A guard of another session's lock allows nothing here.
+    fn check_guard(&self, held: &Held) -> Result<(), JournalError> {
+        if held.target().key() == self.target.key() {
+            return Ok(());
+        }
+        let wrong = io::Error::new(io::ErrorKind::InvalidInput, "the guard belongs to another file's lock");
+        Err(LockError::unavailable(&self.target.path(), "write to", wrong).into())
     }
 
     fn check_same_file(&self) -> Result<(), JournalError> {
@@ -448,6 +389,10 @@ fn io_error(target: &Target, operation: &'static str, source: io::Error) -> Jour
 /// The end of the last line that has its newline.
 fn whole_lines(file: &File, len: u64) -> io::Result<u64> {
     use std::os::unix::fs::FileExt;
+    let mut last = [0];
+    if len == 0 || (file.read_at(&mut last, len - 1)? == 1 && last[0] == b'\n') {
+        return Ok(len);
+    }
     let mut end = len;
     while end > 0 {
         let from = end.saturating_sub(BLOCK);

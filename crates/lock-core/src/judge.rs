@@ -240,6 +240,11 @@ fn state_of(record: &Record, evidence: &Evidence, limits: &Limits) -> (State, Ve
         (Probe::Unknown, Probe::Held) => return (State::Live, Vec::new()),
         (Probe::Free | Probe::Unknown, Probe::Free | Probe::Unknown) => {}
     }
+    // Its owner saw another device: it works below or above a mount that is between (an overlay), and neither `flock` nor
+    // lease speak about the owner's file. Across a reboot device numbers mean nothing.
+    if evidence.fs_dev == Likeness::Other && evidence.boot != Likeness::Other {
+        return (State::Unknown, vec![Reason::UnverifiableOwner]);
+    }
     if !record.is_complete() {
         return incomplete(record, evidence, limits);
     }
@@ -250,7 +255,7 @@ fn state_of(record: &Record, evidence: &Evidence, limits: &Limits) -> (State, Ve
         return match evidence.fs_dev {
             // Our own kind of owner holds its `flock` for as long as it owns; nobody holds it.
             Likeness::Same => (State::Dead, vec![why_gone(evidence)]),
-            // Seen through another mount (an overlay): neither `flock` nor lease speak about the owner's file.
+            // Perhaps seen through another mount, which the record does not tell.
             Likeness::Other | Likeness::Unknown => (State::Unknown, vec![Reason::UnverifiableOwner]),
         };
     }

@@ -91,6 +91,15 @@ impl<K: Eq + Hash + Clone> Lanes<K> {
     }
 }
 
+#[cfg(test)]
+#[allow(dead_code, reason = "asked by tests/queue_model.rs, which includes this file, not by the unit tests")]
+impl<K> Lanes<K> {
+    /// How many lanes are kept in memory.
+    pub(crate) fn kept(&self) -> usize {
+        lock(&self.lanes).len()
+    }
+}
+
 impl<K: Eq + Hash + Clone> Ticket<K> {
     /// Waits until this ticket is the head. Cancel-safe: dropping the future keeps the place, dropping the ticket gives
     /// it up.

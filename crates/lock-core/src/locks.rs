@@ -1,13 +1,14 @@
 //! The front of the crate: acquire, inspect, sweep, and what this process holds.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use crate::{
     acquire::Acquisition,
     config::{LockConfig, OnStale},
     error::{LockError, LostHow},
-    hold::Held,
+    held::Held,
     inspect::{self, LockView},
+    observer::Observer,
     publish::PublishMode,
     reclaim::ReclaimMode,
     registry,
@@ -31,14 +32,20 @@ use crate::{
 /// assert!(!target.lock_path().exists());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Locks(Arc<Inner>);
 
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: LockConfig,
     pub(crate) publish_mode: PublishMode,
     pub(crate) reclaim_mode: ReclaimMode,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Locks").field(&self.0.config).finish()
+    }
 }
 
 impl Inner {
@@ -62,6 +69,16 @@ impl Locks {
     /// Locks with these settings. Settings that make waiters lose by construction are warned about here, once.
     #[must_use]
     pub fn new(config: LockConfig) -> Self {
+        Self::build(config, None)
+    }
+
+    /// Locks with these settings that tell `observer` what they meet.
+    #[must_use]
+    pub fn observed_by(config: LockConfig, observer: Arc<dyn Observer>) -> Self {
+        Self::build(config, Some(observer))
+    }
+
+    fn build(config: LockConfig, observer: Option<Arc<dyn Observer>>) -> Self {
         for warning in config.warnings() {
             tracing::warn!("session.writeLock: {warning}");
         }
@@ -69,6 +86,7 @@ impl Locks {
             config,
             publish_mode: PublishMode::default(),
             reclaim_mode: ReclaimMode::default(),
+            observer,
         }))
     }
 
@@ -76,7 +94,7 @@ impl Locks {
     #[cfg(feature = "testkit")]
     #[must_use]
     pub fn with_modes(config: LockConfig, publish_mode: PublishMode, reclaim_mode: ReclaimMode) -> Self {
-        Self(Arc::new(Inner { config, publish_mode, reclaim_mode }))
+        Self(Arc::new(Inner { config, publish_mode, reclaim_mode, observer: None }))
     }
 
     /// The settings.

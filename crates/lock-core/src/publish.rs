@@ -163,15 +163,12 @@ impl Candidate {
         Ok(name)
     }
 
-    /// The candidate was exchanged in: it has the lock's name, and its private name belongs to what came out, which is
-    /// removed when the returned name is dropped.
-    pub(crate) fn exchanged_in(mut self) -> (Published, Option<PrivateName>) {
-        let displaced = self.named.take();
-        (self.into_published(), displaced)
-    }
-
-    pub(crate) fn id(&self) -> FileId {
-        self.id
+    /// The candidate was exchanged in: it has the lock's name, and its private name belongs to what came out.
+    pub(crate) fn exchanged_in(mut self) -> Published {
+        if let Some(displaced) = self.named.take() {
+            displaced.forget();
+        }
+        self.into_published()
     }
 
     /// When the file was made, on the file system's clock.

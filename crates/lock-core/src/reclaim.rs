@@ -8,7 +8,7 @@
 //! exchange is checked once more, and if it is not the judged file it is put straight back. What is held while a
 //! reclaimer is stopped or killed dies with its descriptors.
 
-use std::{io, os::fd::AsFd};
+use std::{ffi::OsStr, io, os::fd::AsFd};
 
 use crate::{
     evidence::{Judged, Surroundings, judge_now},
@@ -19,6 +19,9 @@ use crate::{
     sys::{fs, kernel},
     target::Target,
 };
+
+/// How often a displaced lock is tried to be put back while others change the path.
+const PUT_BACK_TRIES: u32 = 8;
 
 /// How a dead lock is replaced. Only the test kit chooses anything but the exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +91,7 @@ pub(crate) fn reclaim(
     };
     drop(guard);
     drop(mutex);
+    step!("reclaim.done");
     reclaimed
 }
 
@@ -108,40 +112,43 @@ fn exchange(target: &Target, judged: &Judged, mut candidate: Candidate) -> io::R
         Err(error) => return Err(error),
     }
     step!("reclaim.exchanged");
+    // The private name means what came out now, which may be a live lock: it is removed only once it is known.
+    let published = candidate.exchanged_in();
     let came_out = fs::stat_at(dir, &aside)?.map(|stat| stat.id);
     if came_out == Some(judged.stat.id) {
-        let (published, displaced) = candidate.exchanged_in();
-        // Only now is the dead file removed, by a name nobody else uses.
-        drop(displaced);
+        // What cannot be removed is litter that a sweep finds.
+        let _ = fs::unlink_at(dir, &aside);
         step!("reclaim.removed");
         return Ok(Reclaimed::Owned(published));
     }
-    put_back(target, candidate, &aside)?;
+    put_back(target, &published, &aside)?;
     Ok(Reclaimed::Changed)
 }
 
 /// Something else came out: a lock that a program without the mutex put there since. Put it back where it was.
-fn put_back(target: &Target, candidate: Candidate, aside: &std::ffi::OsStr) -> io::Result<()> {
+fn put_back(target: &Target, ours: &Published, aside: &OsStr) -> io::Result<()> {
     let (dir, lock_name) = (target.dir(), target.lock_name());
-    let ours_is_there = fs::stat_at(dir, lock_name)?.map(|stat| stat.id) == Some(candidate.id());
-    if ours_is_there {
-        kernel::exchange(dir, aside, lock_name)?;
-        // The private name means the candidate again; dropping it removes it.
-        drop(candidate);
-        return Ok(());
-    }
-    let (_, displaced) = candidate.exchanged_in();
-    match kernel::rename_noreplace(dir, aside, lock_name) {
-        Ok(()) => {
-            if let Some(displaced) = displaced {
-                displaced.forget();
-            }
-            Ok(())
+    // Each turn sees a change that another program made in between; they do not go on for ever.
+    for _ in 0..PUT_BACK_TRIES {
+        let there = fs::stat_at(dir, lock_name)?.map(|stat| stat.id);
+        let moved = if there == Some(ours.id) {
+            kernel::exchange(dir, aside, lock_name)
+        } else {
+            kernel::rename_noreplace(dir, aside, lock_name)
+        };
+        match moved {
+            // The private name means our own file again.
+            Ok(()) if there == Some(ours.id) => return fs::unlink_at(dir, aside),
+            Ok(()) => return Ok(()),
+            // Ours was removed between the two calls.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && there == Some(ours.id) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // A third lock is there already; the displaced one was lost to its program before.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return fs::unlink_at(dir, aside),
+            Err(error) => return Err(error),
         }
-        // A third lock is there already; the displaced one was lost to its program before.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
     }
+    Ok(())
 }
 
 /// Without exchange: the path is absent for an instant in which any other waiter may win it, which is no loss.
@@ -159,6 +166,7 @@ fn naive(target: &Target, judged: &Judged, candidate: Candidate) -> io::Result<R
     if now.as_deref() != Some(&judged.bytes[..]) {
         return Ok(Reclaimed::Changed);
     }
+    step!("reclaim.compared");
     match fs::unlink_at(target.dir(), target.lock_name()) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reclaimed::Changed),

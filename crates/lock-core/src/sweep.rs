@@ -165,9 +165,12 @@ fn sweep_litter(path: &Path, dry_run: bool) -> Result<Option<Swept>, LockError> 
         action: "kept",
         error: None,
     };
-    // A written file was locked by its maker before it was written; only an empty one or a directory may still be in
-    // the making.
-    let settled = stat.kind == Kind::Regular && stat.len > 0;
+    // A written file or guard was locked by its maker before it was written; only an empty one may still be in the making.
+    let settled = match stat.kind {
+        Kind::Regular => stat.len > 0,
+        Kind::Directory => guard_file::is_furnished(&file),
+        Kind::Symlink | Kind::Special => false,
+    };
     let young = age_ns < i128::try_from(LITTER_AGE.as_nanos()).unwrap_or(i128::MAX);
     // A reclaimer that died between an exchange and the exchange back leaves a live lock of another program under its
     // private name; that program takes no `flock`, so the lease is asked too.

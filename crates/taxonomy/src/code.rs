@@ -186,6 +186,22 @@ impl Code {
         coordination.chain(cancelled).chain(local).chain(request).chain(provider).chain(delivery)
     }
 
+    /// The code that `text` is, if it is one. Reading foreign errors asks this of many words, so a no costs nothing.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        fn named<C: Copy + Into<Code>>(all: &[C], is: impl Fn(C) -> bool) -> Option<Code> {
+            all.iter().copied().find(|code| is(*code)).map(Into::into)
+        }
+        let (domain, name) = text.split_once('.')?;
+        match Domain::ALL.into_iter().find(|known| known.as_str() == domain)? {
+            Domain::Coordination => named(Coordination::ALL, |code| code.name() == name),
+            Domain::Cancelled => named(Cancelled::ALL, |code| code.name() == name),
+            Domain::Local => named(Local::ALL, |code| code.name() == name),
+            Domain::Request => named(Request::ALL, |code| code.name() == name),
+            Domain::Provider => named(Provider::ALL, |code| code.name() == name),
+            Domain::Delivery => named(Delivery::ALL, |code| code.name() == name),
+        }
+    }
+
     /// The domain.
     #[must_use]
     pub const fn domain(self) -> Domain {
@@ -264,21 +280,8 @@ impl FromStr for Code {
     type Err = ParseCodeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        fn named<C: Copy + Into<Code>>(all: &[C], is: impl Fn(C) -> bool) -> Option<Code> {
-            all.iter().copied().find(|code| is(*code)).map(Into::into)
-        }
-        let found = text.split_once('.').and_then(|(domain, name)| {
-            match Domain::ALL.into_iter().find(|known| known.as_str() == domain)? {
-                Domain::Coordination => named(Coordination::ALL, |code| code.name() == name),
-                Domain::Cancelled => named(Cancelled::ALL, |code| code.name() == name),
-                Domain::Local => named(Local::ALL, |code| code.name() == name),
-                Domain::Request => named(Request::ALL, |code| code.name() == name),
-                Domain::Provider => named(Provider::ALL, |code| code.name() == name),
-                Domain::Delivery => named(Delivery::ALL, |code| code.name() == name),
-            }
-        });
         // A code is short; what is longer is not one, and is not kept whole.
-        found.ok_or_else(|| ParseCodeError { text: text.chars().take(64).collect() })
+        Self::parse(text).ok_or_else(|| ParseCodeError { text: text.chars().take(64).collect() })
     }
 }
 

@@ -1,5 +1,10 @@
-//! Whether a failed call may have had a visible effect. The announce and runner policies turn on it: what may
-//! have been seen is never blindly done again.
+//! Whether a failed call may have had a visible effect. The announce policy turns on it: what may have been seen is never
+//! blindly done again.
+//!
+//! The decision: three words, of which *possible* is the honest one. The option not taken is a flag, under which a call
+//! that timed out after it was sent must be called one or the other.
+//!
+//! What must stay true: the order none < possible < done, since the graver of two statements about one call holds.
 
 use serde::{Deserialize, Serialize};
 

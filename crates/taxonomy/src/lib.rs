@@ -1,8 +1,8 @@
 //! The one error taxonomy of Moorline.
 //!
 //! Every error that leaves a Moorline crate has a [`Code`]; the code alone decides what five consumers do
-//! ([`policy`]), travels in one [`Wire`] form, and survives any wrapping because a [`Mark`] sits in every source
-//! chain of ours. [`foreign`] reads the same codes out of errors that other programs made, and [`redact`] keeps secrets
+//! ([`policy()`]), travels in one [`Wire`] form, and survives any wrapping because a [`Mark`] sits in every source
+//! chain of ours. [`foreign`] reads the same codes out of errors that other programs made, and [`redact()`] keeps secrets
 //! out of what is written about them.
 //!
 //! The decision: codes are a closed enum of enums, matched without a wildcard everywhere. The option not taken is

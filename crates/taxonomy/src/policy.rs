@@ -1,8 +1,11 @@
 //! The one policy table: what five consumers do about a code, given its effect.
 //!
-//! Total and exhaustive: every arm names its codes, so that a new code does not compile until somebody decided what
-//! the runner, failover, prompt cache, announce and QA do about it. docs/taxonomy.md is rendered from this function by
-//! a test. The consumers never look at anything else.
+//! The decision: a function, total and exhaustive; every arm names its codes, so that a new code does not compile until
+//! somebody decided what the runner, failover, prompt cache, announce and QA do about it. The option not taken is a method
+//! on each consumer, which five people would keep in step by hand.
+//!
+//! What must stay true: the consumers never look at anything else than the code and the effect; docs/taxonomy.md is
+//! rendered from this function by a test, and another test compares it with a table written by hand.
 
 use serde::{Deserialize, Serialize};
 
@@ -175,9 +178,7 @@ const fn row(code: Code) -> Verdicts {
         Code::Provider(
             Provider::Billing | Provider::Auth | Provider::AuthPermanent | Provider::ModelNotFound,
         ) => verdicts(R::Surface, F::Next, Ignore, A::Permanent, Fail),
-        Code::Provider(Provider::SessionExpired) => {
-            verdicts(R::Repair, F::Next, Ignore, A::Permanent, Fail)
-        }
+        Code::Provider(Provider::SessionExpired) => verdicts(R::Repair, F::Next, Ignore, A::Permanent, Fail),
         Code::Provider(Provider::Unknown) => verdicts(R::Retry, F::Next, Ignore, A::None, Fail),
         Code::Delivery(Delivery::RateLimited | Delivery::Transient | Delivery::Pending) => {
             verdicts(R::Stop, F::Stop, Ignore, A::Retry, Fail)

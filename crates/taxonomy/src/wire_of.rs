@@ -18,48 +18,22 @@ impl Wire {
     /// gives the causes. An error without either is `local.unclassified`.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut causes = Causes { message: error.to_string(), kept: Vec::new(), last_is_link: false };
-        let mut class: Option<Class<'_>> = None;
-        for (index, link) in chain::links(error).enumerate() {
-            if causes.kept.len() >= MAX_CAUSES {
-                break;
-            }
-            if let Some(remote) = chain::as_type::<RemoteError>(link) {
-                match class {
-                    // An error that came over the wire goes on as it came; what follows is its own mark.
-                    None if index == 0 || causes.kept.is_empty() && causes.message == remote.wire().message => {
-                        return remote.wire().clone();
-                    }
-                    None => {
-                        class = Some(Class::Remote(remote.wire()));
-                        causes.remote(remote.wire());
-                        break;
-                    }
-                    Some(_) => {
-                        causes.remote(remote.wire());
-                        break;
-                    }
-                }
-            }
-            match (chain::as_type::<Mark>(link), class) {
-                (Some(mark), None) => class = Some(Class::Mark(mark)),
-                (Some(mark), Some(_)) => causes.mark(mark),
-                (None, _) if index > 0 => causes.link(link),
-                (None, _) => {}
-            }
-        }
+        let message = clean(&error.to_string());
+        let class = chain::links(error).find_map(Class::of);
         let mut wire = match class {
-            None => Self::new(Local::Unclassified, causes.message),
+            None => Self::with_code(WireCode::Known(Local::Unclassified.into()), message),
             Some(Class::Mark(mark)) => {
-                let mut wire = Self::new(mark.code(), causes.message);
+                let mut wire = Self::with_code(WireCode::Known(mark.code()), message);
                 wire.effect = mark.effect();
                 wire.retry_after_ms = mark.retry_after().map(millis);
                 wire.lock_is(mark.lock());
                 wire
             }
-            Some(Class::Remote(remote)) => Self { message: clean(&causes.message), ..remote.clone() },
+            // The words are the same, so nothing stands around it but wrappers without words of their own.
+            Some(Class::Remote(remote)) if remote.message == message => return remote.clone(),
+            Some(Class::Remote(remote)) => Self { message, ..remote.clone() },
         };
-        wire.causes = causes.kept;
+        wire.causes = causes(error, &wire.message);
         wire
     }
 
@@ -73,47 +47,58 @@ impl Wire {
     }
 }
 
-/// What gave the class.
-#[derive(Clone, Copy)]
+/// What gives the class.
 enum Class<'a> {
     Mark(&'a Mark),
     Remote(&'a Wire),
 }
 
-struct Causes {
-    message: String,
-    kept: Vec<Cause>,
-    /// The last cause is the link right above the next one, so a mark that follows is its code.
-    last_is_link: bool,
+impl<'a> Class<'a> {
+    fn of(link: &'a (dyn Error + 'static)) -> Option<Self> {
+        let remote = chain::as_type::<RemoteError>(link).map(|remote| Self::Remote(remote.wire()));
+        remote.or_else(|| chain::as_type::<Mark>(link).map(Self::Mark))
+    }
 }
 
-impl Causes {
-    fn link(&mut self, link: &(dyn Error + 'static)) {
-        let message = clean(&link.to_string());
-        let above = self.kept.last().map_or(clean(&self.message), |cause| cause.message.clone());
-        // A transparent wrapper and the error inside it, or an `io::Error` and what it carries, say the same thing.
-        if message != above {
-            self.kept.push(Cause { code: None, message });
-            self.last_is_link = true;
+/// The links beneath `error`, which says `message`.
+fn causes(error: &(dyn Error + 'static), message: &str) -> Vec<Cause> {
+    let mut kept: Vec<Cause> = Vec::new();
+    // The mark that gives the class is the code of the whole, and no cause.
+    let mut classified = false;
+    for (index, link) in chain::links(error).enumerate() {
+        if kept.len() >= MAX_CAUSES {
+            break;
+        }
+        match Class::of(link) {
+            Some(Class::Remote(wire)) => {
+                push(&mut kept, message, Some(wire.code.clone()), wire.message.clone());
+                // Its own chain came with it, and its mark repeats its code.
+                kept.extend(wire.causes.iter().take(MAX_CAUSES).cloned());
+                break;
+            }
+            Some(Class::Mark(_)) if !classified => classified = true,
+            Some(Class::Mark(mark)) => match kept.last_mut().filter(|last| last.code.is_none()) {
+                // A mark is the source of the error that it classifies.
+                Some(last) => last.code = Some(WireCode::Known(mark.code())),
+                None => {
+                    let code = Some(WireCode::Known(mark.code()));
+                    kept.push(Cause { code, message: mark.code().meaning().to_owned() });
+                }
+            },
+            None if index > 0 => push(&mut kept, message, None, clean(&link.to_string())),
+            None => {}
         }
     }
+    kept.truncate(MAX_CAUSES);
+    kept
+}
 
-    fn mark(&mut self, mark: &Mark) {
-        let code = Some(WireCode::Known(mark.code()));
-        match self.kept.last_mut().filter(|last| self.last_is_link && last.code.is_none()) {
-            Some(last) => last.code = code,
-            None => self.kept.push(Cause { code, message: mark.code().meaning().to_owned() }),
-        }
-        self.last_is_link = false;
-    }
-
-    fn remote(&mut self, wire: &Wire) {
-        let code = Some(wire.code.clone());
-        match self.kept.last_mut().filter(|last| last.code.is_none() && last.message == wire.message) {
-            Some(last) => last.code = code,
-            None => self.kept.push(Cause { code, message: wire.message.clone() }),
-        }
-        self.kept.extend(wire.causes.iter().cloned());
-        self.kept.truncate(MAX_CAUSES);
+/// Keeps a link, unless the one above it says the same: a transparent wrapper and the error inside it, an `io::Error` and
+/// what it carries.
+fn push(kept: &mut Vec<Cause>, message: &str, code: Option<WireCode>, said: String) {
+    match kept.last_mut() {
+        Some(above) if above.message == said && above.code.is_none() => above.code = code,
+        None if message == said && code.is_none() => {}
+        Some(_) | None => kept.push(Cause { code, message: said }),
     }
 }

@@ -32,13 +32,21 @@ impl From<Raw> for Wire {
     fn from(Raw { code, mut rest }: Raw) -> Self {
         let bare = Self::with_code(code, bounded(&text(rest.remove("message")).unwrap_or_default()));
         Self {
-            version: rest.remove("version").and_then(|version| u32::try_from(version.as_u64()?).ok()).unwrap_or(0),
+            version: rest
+                .remove("version")
+                .and_then(|version| u32::try_from(version.as_u64()?).ok())
+                .unwrap_or(0),
             domain: text(rest.remove("domain")).unwrap_or(bare.domain),
-            effect: rest.remove("effect").map_or(Effect::None, effect),
+            effect: text(rest.remove("effect")).as_deref().map_or(Effect::None, effect),
             retry_after_ms: rest.remove("retryAfterMs").and_then(|value| millis(&value)),
-            owner: rest.remove("owner").filter(Value::is_object).and_then(|owner| serde_json::from_value(owner).ok()),
+            owner: rest
+                .remove("owner")
+                .filter(Value::is_object)
+                .and_then(|owner| serde_json::from_value(owner).ok()),
             lock_path: text(rest.remove("lockPath")),
-            stale_reasons: list(rest.remove("staleReasons")).filter_map(|reason| text(Some(reason))).collect(),
+            stale_reasons: list(rest.remove("staleReasons"))
+                .filter_map(|reason| text(Some(reason)))
+                .collect(),
             waited_ms: rest.remove("waitedMs").and_then(|value| millis(&value)),
             causes: list(rest.remove("causes")).filter_map(cause).take(MAX_CAUSES).collect(),
             // A code of another version may have a legacy code that this version cannot derive.
@@ -56,12 +64,9 @@ pub(crate) fn millis(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| fraction().map(|millis| millis.ceil() as u64))
 }
 
-/// The effect that a word states.
-pub(crate) fn effect(value: Value) -> Effect {
-    match value {
-        Value::Null => Effect::None,
-        other => serde_json::from_value(other).unwrap_or(Effect::Possible),
-    }
+/// The effect that a word states; one that this version does not know is *possible*.
+pub(crate) fn effect(word: &str) -> Effect {
+    Effect::ALL.into_iter().find(|effect| effect.as_str() == word).unwrap_or(Effect::Possible)
 }
 
 fn text(value: Option<Value>) -> Option<String> {

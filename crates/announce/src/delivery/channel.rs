@@ -10,6 +10,8 @@ pub(super) enum Channel {
     Matrix,
     Signal,
     Teams,
+    Feishu,
+    Line,
     /// What agent gateways say about their own delivery, whatever the channel.
     Gateway,
     /// What operating systems and HTTP clients say.
@@ -17,7 +19,7 @@ pub(super) enum Channel {
 }
 
 impl Channel {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Telegram,
         Self::Discord,
         Self::Slack,
@@ -25,6 +27,8 @@ impl Channel {
         Self::Matrix,
         Self::Signal,
         Self::Teams,
+        Self::Feishu,
+        Self::Line,
         Self::Gateway,
         Self::Transport,
     ];
@@ -38,6 +42,8 @@ impl Channel {
             Self::Matrix => "matrix",
             Self::Signal => "signal",
             Self::Teams => "teams",
+            Self::Feishu => "feishu",
+            Self::Line => "line",
             Self::Gateway => "gateway",
             Self::Transport => "transport",
         }
@@ -47,6 +53,8 @@ impl Channel {
     pub(super) fn named(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_lowercase();
         let name = name.strip_prefix("ms").or_else(|| name.strip_prefix("microsoft-")).unwrap_or(&name);
+        // One service under two names.
+        let name = if name == "lark" { "feishu" } else { name };
         Self::ALL.into_iter().find(|channel| {
             let rest = name.strip_prefix(channel.as_str());
             rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))

@@ -1,7 +1,8 @@
 //! Delivery classification: from a foreign channel error to a [`DeliveryVerdict`].
 //!
 //! Order, strongest first: our own code; a field that settles it (a new chat id); the channel's documented code; a rate
-//! limit by status; the channel's documented text; errors of the gateway and the transport; the status alone; nothing.
+//! limit by status; the channel's documented text; errors of the gateway and the transport; the status alone; words that
+//! mean a passing fault wherever they stand; nothing.
 //! Text comes after structure and is anchored to where a text begins ([`text`]). A stated delay only ever *adds* a
 //! wait to an error that is retried anyway: it cannot turn a refusal into a retry.
 //!
@@ -10,7 +11,9 @@
 
 mod channel;
 mod discord;
+mod feishu;
 mod gateway;
+mod line;
 mod matrix;
 mod rules;
 mod signal;
@@ -92,6 +95,7 @@ fn decide(signal: &Signal) -> Found {
         .or_else(|| by_text(signal))
         .or_else(|| by_layer(signal))
         .or_else(|| by_status(signal))
+        .or_else(|| by_mention(signal))
         .unwrap_or_else(|| Found::new("none", rules::UNCERTAIN, DeliveryEvidence::None, Certainty::Guess))
 }
 
@@ -100,7 +104,11 @@ fn ours(signal: &Signal) -> Option<Found> {
     let delivery = signal.codes.iter().find_map(|code| match code.parse() {
         Ok(Code::Delivery(delivery)) => Some(delivery),
         Ok(
-            Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Request(_) | Code::Provider(_),
+            Code::Coordination(_)
+            | Code::Cancelled(_)
+            | Code::Local(_)
+            | Code::Request(_)
+            | Code::Provider(_),
         )
         | Err(_) => None,
     })?;
@@ -117,22 +125,27 @@ fn moved(signal: &Signal) -> Option<Found> {
 fn by_code(signal: &Signal) -> Option<Found> {
     let channel = signal.channel?;
     let rule = signal.codes.iter().find_map(|code| rules::by_code(channel, normal(channel, code)))?;
-    let room_is_named = || {
-        signal.messages.iter().any(|message| {
-            let message = message.to_ascii_lowercase();
-            matrix::ROOM_WORDS.iter().any(|words| message.contains(words))
-        })
+    about_target(signal, rule).or(Some(Found::by(rule, DeliveryEvidence::Code, Certainty::Certain)))
+}
+
+/// A code with two meanings, beside a text that says it is the target's: the room of Matrix's `M_FORBIDDEN`, the
+/// receiver of Feishu's wrong parameter.
+fn about_target(signal: &Signal, rule: &Rule) -> Option<Found> {
+    let says =
+        |words: &str| signal.messages.iter().any(|message| message.to_ascii_lowercase().contains(words));
+    let name = match rule.id {
+        "matrix.M_FORBIDDEN" if matrix::ROOM_WORDS.into_iter().any(says) => "matrix.room",
+        "feishu.230001" if says(feishu::RECEIVER_WORDS) => "feishu.receiver",
+        _ => return None,
     };
-    if channel == Channel::Matrix && rule.key == "M_FORBIDDEN" && room_is_named() {
-        return Some(Found::new("matrix.room", rules::GONE, DeliveryEvidence::Text, Certainty::Likely));
-    }
-    Some(Found::by(rule, DeliveryEvidence::Code, Certainty::Certain))
+    Some(Found::new(name, rules::GONE, DeliveryEvidence::Text, Certainty::Likely))
 }
 
 /// A code as its table writes it.
 fn normal(channel: Channel, code: &str) -> &str {
     // The Graph API reserves 200 to 299 for permissions.
-    let permission = || code.len() == 3 && code.starts_with('2') && code.bytes().all(|digit| digit.is_ascii_digit());
+    let permission =
+        || code.len() == 3 && code.starts_with('2') && code.bytes().all(|digit| digit.is_ascii_digit());
     if channel == Channel::WhatsApp && permission() { "200" } else { code }
 }
 
@@ -150,6 +163,8 @@ fn limited(signal: &Signal) -> Option<Found> {
             | Channel::Matrix
             | Channel::Signal
             | Channel::Teams
+            | Channel::Feishu
+            | Channel::Line
             | Channel::Gateway
             | Channel::Transport,
         )
@@ -166,8 +181,8 @@ fn by_text(signal: &Signal) -> Option<Found> {
     });
     tables.into_iter().find_map(|channel| {
         signal.messages.iter().find_map(|message| {
-            let rule = rules::by_text(channel, message).or_else(|| code_in(channel, message))?;
-            Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely))
+            let rule = code_in(channel, message).or_else(|| rules::by_text(channel, message))?;
+            about_target(signal, rule).or(Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely)))
         })
     })
 }
@@ -176,10 +191,16 @@ fn by_text(signal: &Signal) -> Option<Found> {
 /// that, so only the unmistakable ones count.
 fn code_in(channel: Channel, message: &str) -> Option<&'static Rule> {
     match channel {
-        Channel::Slack | Channel::Matrix | Channel::Teams | Channel::Signal => {
-            text::words(message).filter(|word| unmistakable(word)).find_map(|word| rules::by_code(channel, word))
-        }
-        Channel::Telegram | Channel::Discord | Channel::WhatsApp | Channel::Gateway | Channel::Transport => None,
+        Channel::Slack | Channel::Matrix | Channel::Teams | Channel::Signal => text::words(message)
+            .filter(|word| unmistakable(word))
+            .find_map(|word| rules::by_code(channel, word)),
+        Channel::Telegram
+        | Channel::Discord
+        | Channel::WhatsApp
+        | Channel::Feishu
+        | Channel::Line
+        | Channel::Gateway
+        | Channel::Transport => None,
     }
 }
 
@@ -200,7 +221,8 @@ fn by_layer(signal: &Signal) -> Option<Found> {
     if let Some(rule) = text(Channel::Gateway) {
         return Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely));
     }
-    let errno = |message: &String| text::words(message).find_map(|word| rules::by_code(Channel::Transport, word));
+    let errno =
+        |message: &String| text::words(message).find_map(|word| rules::by_code(Channel::Transport, word));
     if signal.status.is_some() {
         return None;
     }
@@ -215,4 +237,14 @@ fn by_status(signal: &Signal) -> Option<Found> {
     let (rule, class) = transport::by_status(signal.channel, signal.status?)?;
     let certainty = if rule.ends_with("xx") { Certainty::Guess } else { Certainty::Likely };
     Some(Found::new(rule, class, DeliveryEvidence::Status, certainty))
+}
+
+/// The last resort: words that mean a passing fault wherever they stand. Only what is retried or looked up is guessed
+/// like this; a refusal for good needs better evidence.
+fn by_mention(signal: &Signal) -> Option<Found> {
+    let rule = signal.messages.iter().find_map(|message| {
+        let message = text::head(message).to_ascii_lowercase();
+        transport::MENTIONS.iter().find(|rule| text::mentions(&message, rule.key))
+    })?;
+    Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Guess))
 }

@@ -10,8 +10,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use moorline_taxonomy::{Delivery, Effect};
 
 use super::{
-    Scope, channel::Channel, discord, gateway, matrix, signal_messenger, slack, teams, telegram, text, transport,
-    whatsapp,
+    Scope, channel::Channel, discord, feishu, gateway, line, matrix, signal_messenger, slack, teams,
+    telegram, text, transport, whatsapp,
 };
 
 /// What a rule says about an error.
@@ -55,7 +55,7 @@ pub(super) const LIMITED_GLOBAL: Class = class(Delivery::RateLimited, Effect::No
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) id: &'static str,
-    /// A code, or the beginning of a text; a text that ends with `$` is the whole text.
+    /// A code, or the beginning of a text; in a text, `*` is one word and a `$` at the end its end.
     pub(super) key: &'static str,
     /// What the channel writes beside the code, where it documents it. Matched when the code did not survive.
     pub(super) words: &'static str,
@@ -96,6 +96,8 @@ pub(super) fn table(channel: Channel) -> &'static Table {
         Channel::Matrix => &matrix::TABLE,
         Channel::Signal => &signal_messenger::TABLE,
         Channel::Teams => &teams::TABLE,
+        Channel::Feishu => &feishu::TABLE,
+        Channel::Line => &line::TABLE,
         Channel::Gateway => &gateway::TABLE,
         Channel::Transport => &transport::TABLE,
     }
@@ -135,7 +137,7 @@ pub(super) fn by_text(channel: Channel, message: &str) -> Option<&'static Rule> 
 pub struct DeliveryRule {
     /// The rule's name, as verdicts carry it.
     pub id: &'static str,
-    /// The channel, or `gateway` and `transport` for what is met on every channel.
+    /// The channel, or `gateway`, `transport` and `mention` for what is met on every channel.
     pub channel: &'static str,
     /// The code or beginning of a text that it matches.
     pub matches: &'static str,
@@ -151,18 +153,17 @@ pub struct DeliveryRule {
 
 /// Every rule by code or text, channel by channel. Statuses have a function instead of rows.
 pub fn delivery_rules() -> impl Iterator<Item = DeliveryRule> {
-    Channel::ALL.into_iter().flat_map(|channel| {
+    let in_tables = Channel::ALL.into_iter().flat_map(|channel| {
         let table = table(channel);
-        table.codes.iter().chain(table.texts).map(move |rule| DeliveryRule {
-            id: rule.id,
-            channel: channel.as_str(),
-            matches: rule.key,
-            code: rule.class.code,
-            effect: rule.class.effect,
-            scope: rule.class.scope,
-            source: table.source,
-        })
-    })
+        table.codes.iter().chain(table.texts).map(move |rule| audited(rule, channel.as_str(), table.source))
+    });
+    in_tables
+        .chain(transport::MENTIONS.iter().map(|rule| audited(rule, "mention", transport::MENTIONS_SOURCE)))
+}
+
+fn audited(rule: &'static Rule, channel: &'static str, source: &'static str) -> DeliveryRule {
+    let Class { code, effect, scope } = rule.class;
+    DeliveryRule { id: rule.id, channel, matches: rule.key, code, effect, scope, source }
 }
 
 #[cfg(test)]

@@ -105,13 +105,16 @@ impl Signal {
             }
             "status" | "statusCode" | "status_code" | "httpStatus" | "http_status" | "http_code" => {
                 match word.parse::<u16>() {
-                    Ok(status) => self.status = self.status.or((100..=599).contains(&status).then_some(status)),
+                    Ok(status) => {
+                        self.status = self.status.or((100..=599).contains(&status).then_some(status))
+                    }
                     Err(_) => self.code(word),
                 }
             }
             "code" | "error_code" | "errorCode" | "errcode" | "errno" | "type" | "name" => self.code(word),
             "" | "text" | "message" | "msg" | "description" | "detail" | "details" | "title" | "reason"
-            | "error_message" | "errorMessage" | "error_user_msg" | "body" | "raw" | "cause" | "data" | "response" => {
+            | "error_message" | "errorMessage" | "error_user_msg" | "body" | "raw" | "cause" | "data"
+            | "response" => {
                 self.message(word);
             }
             "error" | "errors" => {
@@ -149,7 +152,9 @@ impl Signal {
         for (name, value) in headers.iter().take(MOST_NODES) {
             let value = match value {
                 Value::Array(values) => values.first().unwrap_or(value),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => value,
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                    value
+                }
             };
             let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match name.to_ascii_lowercase().as_str() {
@@ -176,7 +181,8 @@ impl Signal {
                 self.delay(text::retry_after(message));
             }
             if let Some((_, id)) = message.split_once("migrated to a supergroup with ID #") {
-                self.moved_to.get_or_insert_with(|| id.chars().take_while(|next| !next.is_whitespace()).collect());
+                self.moved_to
+                    .get_or_insert_with(|| id.chars().take_while(|next| !next.is_whitespace()).collect());
             }
         }
         self.messages = messages;
@@ -192,20 +198,23 @@ impl Signal {
         if self.names_channel {
             return;
         }
-        let has = |key: &str| error.get(key).is_some() || error.get("body").is_some_and(|body| body.get(key).is_some());
-        self.channel = if self.codes.iter().any(|code| code.starts_with("M_") || code.starts_with("ORG_MATRIX_")) {
-            Some(Channel::Matrix)
-        } else if has("error_code") && has("description") {
-            Some(Channel::Telegram)
-        } else if self.messages.iter().any(|message| message.starts_with("DiscordAPIError")) {
-            Some(Channel::Discord)
-        } else if self.messages.iter().any(|message| message.starts_with("(#")) || has("fbtrace_id") {
-            Some(Channel::WhatsApp)
-        } else if has("ok") && has("error") {
-            Some(Channel::Slack)
-        } else {
-            None
+        let has = |key: &str| {
+            error.get(key).is_some() || error.get("body").is_some_and(|body| body.get(key).is_some())
         };
+        self.channel =
+            if self.codes.iter().any(|code| code.starts_with("M_") || code.starts_with("ORG_MATRIX_")) {
+                Some(Channel::Matrix)
+            } else if has("error_code") && has("description") {
+                Some(Channel::Telegram)
+            } else if self.messages.iter().any(|message| message.starts_with("DiscordAPIError")) {
+                Some(Channel::Discord)
+            } else if self.messages.iter().any(|message| message.starts_with("(#")) || has("fbtrace_id") {
+                Some(Channel::WhatsApp)
+            } else if has("ok") && has("error") {
+                Some(Channel::Slack)
+            } else {
+                None
+            };
     }
 }
 

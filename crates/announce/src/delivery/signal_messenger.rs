@@ -21,11 +21,11 @@ pub(super) const TABLE: Table = Table {
     texts: rows! { "signal";
         GONE {
             "unregistered user", "unregistered recipient", "invalid group id", "group not found",
-            "user is not a group member", "recipient is not registered", "invalid recipient",
+            "user is not a group member", "recipient is not registered", "invalid recipient", "invalid identifier",
         }
         AUTH {
             "untrusted identity", "failed to send message due to untrusted identities", "authorization failed",
-            "user is not registered", "not registered", "specified account does not exist",
+            "user * is not registered", "not registered", "specified account does not exist",
         }
         LIMITED_BOT {
             "rate limit", "failed to send message due to rate limiting", "captcha", "proof required",

@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = Table {
             "restricted_action_thread_only_channel", "restricted_action_non_threadable_channel",
             "restricted_action_thread_locked", "ekm_access_denied", "posting_to_general_channel_denied",
             "action_prohibited", "no_service", "no_service_id", "no_active_hooks", "no_team", "team_not_found",
-            "team_disabled", 
+            "team_disabled",
         }
         AUTH {
             "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "invalid_token",
@@ -56,7 +56,9 @@ pub(super) const TABLE: Table = Table {
         DONE { "already_reacted" }
     },
     texts: rows! { "slack";
-        LIMITED_BOT { "a rate limit was exceeded", "a rate-limit has been reached" }
+        LIMITED_BOT {
+            "a rate limit was exceeded", "a rate-limit has been reached", "slack rate limit exceeded",
+        }
         BROKEN { "a request error occurred" }
     },
 };

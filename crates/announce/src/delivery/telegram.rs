@@ -33,7 +33,7 @@ pub(super) const TABLE: Table = Table {
             "group migrated to supergroup", "the group has been migrated to a supergroup",
         }
         AUTH {
-            "unauthorized$", "invalid token", "invalid bot token", "logged out", "not found$",
+            "unauthorized$", "the token * was rejected", "invalid token", "invalid bot token", "logged out", "not found$",
             "access_token_invalid", "auth_key_unregistered", "session_revoked", "user_restricted",
         }
         PAYLOAD {
@@ -64,7 +64,7 @@ pub(super) const TABLE: Table = Table {
         }
         LIMITED_BOT { "peer_flood" }
         DONE {
-            "message is not modified", "message_not_modified", "chat description is not modified",
+            "message is not modified", "message_not_modified", "bot_score_not_modified", "chat description is not modified",
             "chat_not_modified", "chat_about_not_modified", "chat title is not modified",
         }
         TRANSIENT {

@@ -26,18 +26,28 @@ pub(super) fn beginnings(message: &str) -> impl Iterator<Item = &str> {
         // A colon ends a prefix only before a space: an address or a time is one word.
         let opens = match mark {
             ':' => message[at + 1..].starts_with(' '),
+            '-' => message[..at].ends_with(' ') && message[at + 1..].starts_with(' '),
             '(' | '[' | ']' | ')' | '"' | '!' => true,
             '|' | ';' | '\n' => true,
             _ => false,
         };
         opens.then(|| message[at + mark.len_utf8()..].trim_start())
     });
-    std::iter::once(message.trim_start()).chain(after_mark).filter(|rest| !rest.is_empty()).take(MOST_BEGINNINGS)
+    std::iter::once(message.trim_start())
+        .chain(after_mark)
+        .filter(|rest| !rest.is_empty())
+        .take(MOST_BEGINNINGS)
 }
 
-/// Whether `rest` begins with `key`, ignoring ASCII case, and the last word of `key` is whole there. A `$` at the end
-/// of `key` means the end of the text, but for punctuation.
+/// Whether `rest` begins with `key`, ignoring ASCII case, and the last word of `key` is whole there. ` * ` in `key`
+/// stands for one word, and a `$` at its end for the end of the text, but for punctuation.
 pub(super) fn begins_with(rest: &str, key: &str) -> bool {
+    if let Some((before, after)) = key.split_once(" * ") {
+        let Some((head, tail)) = rest.split_at_checked(before.len() + 1) else { return false };
+        let next = tail.split_once(' ').map(|(_, next)| next);
+        return head.trim_end().eq_ignore_ascii_case(before)
+            && next.is_some_and(|next| begins_with(next, after));
+    }
     let (key, whole) = key.strip_suffix('$').map_or((key, false), |key| (key, true));
     let Some((head, tail)) = rest.as_bytes().split_at_checked(key.len()) else { return false };
     if !head.eq_ignore_ascii_case(key.as_bytes()) {
@@ -48,6 +58,16 @@ pub(super) fn begins_with(rest: &str, key: &str) -> bool {
     }
     let word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     !(word(head.last()) && word(tail.first()))
+}
+
+/// Whether `words` stand in `message`, which is in lower case, as whole words.
+pub(super) fn mentions(message: &str, words: &str) -> bool {
+    let inside = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    message.match_indices(words).any(|(at, _)| {
+        let bytes = message.as_bytes();
+        !inside(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && !inside(bytes.get(at + words.len()))
+    })
 }
 
 /// The words of a message that may be an error code: letters, digits and underscores.
@@ -74,7 +94,9 @@ pub(super) fn marked_numbers(message: &str) -> impl Iterator<Item = &str> {
         let before = message.get(at.checked_sub(3)?..next)?;
         let rest = message[next..].trim_start_matches([' ', ':', '=', '"']);
         let separated = rest.len() < message.len() - next;
-        (before.eq_ignore_ascii_case("code") && separated).then(|| digits_at(message.len() - rest.len())).flatten()
+        (before.eq_ignore_ascii_case("code") && separated)
+            .then(|| digits_at(message.len() - rest.len()))
+            .flatten()
     })
 }
 
@@ -82,13 +104,18 @@ pub(super) fn marked_numbers(message: &str) -> impl Iterator<Item = &str> {
 /// `HTTP 503`, `status code 500`.
 pub(super) fn status(message: &str) -> Option<u16> {
     beginnings(message).find_map(|rest| {
-        let rest = ["http/1.1 ", "http/2 ", "http ", "status code ", "status "]
+        let rest = ["http/1.1 ", "http/2 ", "http ", "status code ", "status: ", "status "]
             .iter()
             .find_map(|lead| begins_with(rest, lead).then(|| rest[lead.len()..].trim_start()))
             .unwrap_or(rest);
         let digits = rest.get(..3)?;
-        let follows = rest.as_bytes().get(3);
-        let ends = follows.is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, b'.' | b',' | b'_' | b'-'));
+        // "500.000 users" and "403-4" are no statuses.
+        let follows = |nth: usize| rest.as_bytes().get(nth).copied().unwrap_or(b' ');
+        let ends = match follows(3) {
+            b'.' | b',' => !follows(4).is_ascii_digit(),
+            b'_' | b'-' => false,
+            next => !next.is_ascii_alphanumeric(),
+        };
         let status: u16 = digits.parse().ok()?;
         (ends && (400..=599).contains(&status)).then_some(status)
     })
@@ -124,8 +151,17 @@ mod tests {
         assert!(found("Call to 'sendMessage' failed! (403: Forbidden: bot was blocked by the user)", key));
         assert!(!found("the user says that the bot was blocked", key));
         assert!(!found("bot was blockedish", key));
-        assert!(found("Unauthorized", "unauthorized$") && !found("Unauthorized: bot was kicked", "unauthorized$"));
+        assert!(
+            found("Unauthorized", "unauthorized$") && !found("Unauthorized: bot was kicked", "unauthorized$")
+        );
         assert!(found("12:30 error: chat not found", "chat not found"));
+        assert!(
+            found("Server says - Unauthorized", "unauthorized$")
+                && !found("re-unauthorized", "unauthorized$")
+        );
+        assert!(found("User +49 is not registered.", "user * is not registered"));
+        assert!(!found("User is not registered.", "user * is not registered") && !found("Us", "user * is"));
+        assert!(mentions("a rate limit, again", "rate limit") && !mentions("corporate limits", "rate limit"));
         assert_eq!(beginnings(&"a: ".repeat(10_000)).count(), MOST_BEGINNINGS);
         assert_eq!(beginnings("").count(), 0);
     }

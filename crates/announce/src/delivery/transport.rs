@@ -5,7 +5,7 @@
 
 use super::{
     channel::Channel,
-    rules::{AUTH, BROKEN, Class, GONE, LIMITED_BOT, PAYLOAD, TRANSIENT, Table, UNCERTAIN, rows},
+    rules::{AUTH, BROKEN, Class, DONE, GONE, LIMITED_BOT, PAYLOAD, Rule, TRANSIENT, Table, UNCERTAIN, rows},
 };
 
 pub(super) const TABLE: Table = Table {
@@ -48,6 +48,22 @@ pub(super) const TABLE: Table = Table {
     },
 };
 
+/// Where [`MENTIONS`] come from.
+pub(super) const MENTIONS_SOURCE: &str = "plain words, wherever they stand; tried last";
+
+/// Words that mean a passing fault wherever they stand, for errors that nothing else recognises.
+pub(super) const MENTIONS: &[Rule] = rows! { "mention";
+    LIMITED_BOT { "rate limit", "rate-limit", "frequency limit", "too many requests", "flood control", "throttled" }
+    TRANSIENT {
+        "cannot connect to host", "failed to establish a new connection", "before secure tls connection was established",
+        "connection refused", "name resolution", "temporarily unavailable",
+    }
+    BROKEN {
+        "timed out", "timeout", "connection reset", "connection closed", "connection lost", "socket hang up",
+        "socket disconnected", "network error", "network is unreachable", "bad gateway",
+    }
+};
+
 /// What an HTTP status means when nothing else decides. `None` for a status that is no failure.
 pub(super) const fn by_status(channel: Option<Channel>, status: u16) -> Option<(&'static str, Class)> {
     Some(match (status, channel) {
@@ -58,12 +74,16 @@ pub(super) const fn by_status(channel: Option<Channel>, status: u16) -> Option<(
         (402, _) => ("status.402", AUTH),
         (403, _) => ("status.403", AUTH),
         (404, _) => ("status.404", GONE),
+        // With a retry key, LINE says so of a message that it has already.
+        (409, Some(Channel::Line)) => ("status.409.accepted", DONE),
         (408, _) => ("status.408", BROKEN),
         (409, _) => ("status.409", UNCERTAIN),
         (410, _) => ("status.410", GONE),
         (412, Some(Channel::Teams)) => ("status.412", TRANSIENT),
         (413, _) => ("status.413", PAYLOAD),
         (423 | 425, _) => ("status.425", TRANSIENT),
+        // The web client of WhatsApp ends its connection with this status.
+        (428, Some(Channel::WhatsApp)) => ("status.428.closed", BROKEN),
         (429, _) => ("status.429", LIMITED_BOT),
         (400..=499, _) => ("status.4xx", PAYLOAD),
         (501 | 505, _) => ("status.501", PAYLOAD),

@@ -1,8 +1,12 @@
-//! The corpus of real channel errors, scored by the class their channel documents.
+//! The corpora of real channel errors, scored by the class their channel documents.
+//!
+//! `delivery-errors.jsonl` was there while the rules were written. `delivery-unseen.jsonl` was collected and labelled
+//! afterwards in two lots (`u` and `v`), from client libraries and threads that no rule was taken from, and each lot was
+//! scored once before anything was changed: 105 of 119, then 53 of 57. Both files now keep the rules from getting worse.
 
 use std::collections::BTreeMap;
 
-use moorline_announce::classify_delivery;
+use moorline_announce::{DeliveryEvidence, classify_delivery};
 use moorline_taxonomy::{Delivery, Effect};
 use serde_json::Value;
 
@@ -21,37 +25,60 @@ fn accepted(class: &str) -> &'static [Delivery] {
     }
 }
 
-/// The row whose class we do not share: a configured channel whose plugin was still loading.
-const DISPUTED: &str = "gateway-002";
-
-fn rows(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Scores a corpus and gives back what is wrong, by id.
+fn score(name: &str, text: &str) -> BTreeMap<String, String> {
+    let mut wrong = BTreeMap::new();
+    let mut evidence = BTreeMap::<DeliveryEvidence, usize>::new();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for row in &rows {
+        let mut error = row.clone();
+        // What the corpus knows about a row is not part of the error.
+        error
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, _| !["class", "source", "note", "evidence"].contains(&key.as_str()));
+        let verdict = classify_delivery(&error);
+        *evidence.entry(verdict.evidence).or_default() += 1;
+        if !accepted(row["class"].as_str().unwrap()).contains(&verdict.code) {
+            let said = format!("{} {error} -> {:?} by {}", row["class"], verdict.code, verdict.rule);
+            wrong.insert(row["id"].as_str().unwrap().to_owned(), said);
+        }
+    }
+    println!(
+        "{name}: {} of {} right; evidence {evidence:?}; wrong: {wrong:#?}",
+        rows.len() - wrong.len(),
+        rows.len()
+    );
+    wrong
 }
 
 #[test]
 fn the_corpus_scores() {
-    let rows = rows(include_str!("../../corpus/delivery-errors.jsonl"));
-    let mut wrong = BTreeMap::new();
-    let mut by_rule = BTreeMap::<_, usize>::new();
-    for row in &rows {
-        let mut input = row.clone();
-        // What the corpus knows about a row is not part of the error.
-        input.as_object_mut().unwrap().retain(|key, _| !["class", "source", "note", "evidence", "id"].contains(&key.as_str()));
-        let verdict = classify_delivery(&input);
-        *by_rule.entry(verdict.evidence).or_default() += 1;
-        if !accepted(row["class"].as_str().unwrap()).contains(&verdict.code) {
-            wrong.insert(row["id"].to_string(), format!("{} {} -> {:?} by {}", row["class"], row["text"], verdict.code, verdict.rule));
-        }
-    }
-    println!("{} of {} right; evidence {by_rule:?}", rows.len() - wrong.len(), rows.len());
-    wrong.remove(&format!("{DISPUTED:?}"));
+    let mut wrong = score("corpus", include_str!("../../corpus/delivery-errors.jsonl"));
+    // The row whose class we do not share: a configured channel whose plugin was still loading is pending.
+    wrong.remove("gateway-002");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_unseen_errors_score() {
+    let wrong = score("unseen", include_str!("../../corpus/delivery-unseen.jsonl"));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn what_is_not_known_is_never_resent() {
-    for input in [Value::Null, serde_json::json!({}), serde_json::json!("strange"), serde_json::json!({"channel": "new", "code": "X"})] {
-        let verdict = classify_delivery(&input);
-        assert_eq!((verdict.code, verdict.effect, verdict.rule), (Delivery::Uncertain, Effect::Possible, "none"));
+    let strange = [
+        Value::Null,
+        serde_json::json!({}),
+        serde_json::json!("strange"),
+        serde_json::json!({"channel": "new", "code": "X"}),
+    ];
+    for error in strange {
+        let verdict = classify_delivery(&error);
+        assert_eq!(
+            (verdict.code, verdict.effect, verdict.rule),
+            (Delivery::Uncertain, Effect::Possible, "none")
+        );
     }
 }

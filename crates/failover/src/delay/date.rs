@@ -38,7 +38,7 @@ pub(crate) fn iso(text: &[u8], vendor: Vendor) -> Option<SystemTime> {
     }
     let token = head.split(|c: char| c.is_whitespace() || matches!(c, ',' | ')' | '"' | '\'')).next()?;
     if let Ok(timestamp) = token.trim_end_matches('.').parse::<Timestamp>() {
-        return Some(timestamp.into());
+        return system(timestamp);
     }
     let date: civil::Date = head.get(..10)?.parse().ok()?;
     let after = head.get(10..)?.trim_start_matches(['T', ' ']);
@@ -48,8 +48,13 @@ pub(crate) fn iso(text: &[u8], vendor: Vendor) -> Option<SystemTime> {
         .find_map(|len| after.get(..len).and_then(|clock| clock.parse().ok()))
         .unwrap_or(civil::Time::midnight());
     let offset = if says_utc(text) { Offset::UTC } else { home(vendor) };
-    let timestamp = offset.to_timestamp(date.to_datetime(time)).ok()?;
-    Some(timestamp.into())
+    system(offset.to_timestamp(date.to_datetime(time)).ok()?)
+}
+
+/// As the standard library's time. What lies before 1970 is no time to try again.
+fn system(timestamp: Timestamp) -> Option<SystemTime> {
+    let nanos = u64::try_from(timestamp.as_nanosecond()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(nanos))
 }
 
 fn says_utc(text: &[u8]) -> bool {

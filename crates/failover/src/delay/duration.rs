@@ -65,17 +65,13 @@ pub(crate) fn read(text: &[u8]) -> Length {
     let mut parts = 0;
     // Weeks, days, hours, minutes, seconds and their fractions: nobody writes more parts.
     while parts < 7 {
-        let before = rest;
         rest = skip_joints(rest);
         let Some((number, after_number)) = number(rest) else { break };
         let Some((seconds, after_unit)) = unit(after_number) else {
             return match parts {
                 0 if ends_here(after_number) => Length::Unitless(number),
                 0 => Length::None,
-                _ => {
-                    rest = before;
-                    break;
-                }
+                _ => break,
             };
         };
         total += number * seconds;

@@ -11,34 +11,51 @@ use super::{
 };
 use crate::{signal::Signal, vendor::Vendor, verdict::Stated};
 
-/// Whether the server forbids a retry in so many words.
-pub(crate) fn veto(signal: &Signal<'_>) -> bool {
-    let says_false = |name| signal.header(name).is_some_and(|value| value.eq_ignore_ascii_case("false"));
-    says_false("x-should-retry")
-        || says_false("stripe-should-retry")
-        || signal.header("grpc-retry-pushback-ms").is_some_and(|value| value.starts_with('-'))
+/// What the headers say about trying again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Said {
+    /// The server forbids it in so many words.
+    pub(crate) veto: bool,
+    pub(crate) delay: Found,
 }
 
-/// The delay that the headers state.
-pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Found {
-    let mut found = Found::default();
-    if signal.headers.is_empty() {
-        return found;
-    }
-    for name in ["retry-after-ms", "x-ms-retry-after-ms", "grpc-retry-pushback-ms"] {
-        if let Some(value) = signal.header(name) {
-            found.or_unparsable(value.parse().ok().and_then(|millis: f64| seconds(millis / 1000.0)));
+/// Reads the headers, once.
+pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Said {
+    let mut said = Said::default();
+    let mut seconds_or_date = None;
+    for (name, value) in signal.headers {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        // The length is compared first: most headers are about something else.
+        match name.len() {
+            11 if is("retry-after") => seconds_or_date = Some(value.trim()),
+            14 if is("retry-after-ms") => said.delay.or_unparsable(millis(value)),
+            14 if is("x-should-retry") => said.veto |= value.trim().eq_ignore_ascii_case("false"),
+            19 if is("x-ms-retry-after-ms") => said.delay.or_unparsable(millis(value)),
+            19 if is("stripe-should-retry") => said.veto |= value.trim().eq_ignore_ascii_case("false"),
+            22 if is("grpc-retry-pushback-ms") => {
+                // A negative pushback is how gRPC says never.
+                let never = value.trim().starts_with('-');
+                said.veto |= never;
+                if !never {
+                    said.delay.or_unparsable(millis(value));
+                }
+            }
+            _ => {}
         }
     }
-    if found.stated.is_none() {
-        if let Some(value) = signal.header("retry-after") {
-            found.or_unparsable(retry_after(value, vendor));
+    if said.delay.stated.is_none() {
+        if let Some(value) = seconds_or_date {
+            said.delay.or_unparsable(retry_after(value, vendor));
         }
     }
-    if found.stated.is_none() {
-        found.stated = resets(signal, vendor);
+    if said.delay.stated.is_none() && !signal.headers.is_empty() {
+        said.delay.stated = resets(signal, vendor);
     }
-    found
+    said
+}
+
+fn millis(value: &str) -> Option<Stated> {
+    value.trim().parse().ok().and_then(|millis: f64| seconds(millis / 1000.0))
 }
 
 /// Seconds, an HTTP date, or one of the forms that are not in the standard and are sent all the same.
@@ -104,7 +121,7 @@ mod tests {
     use super::*;
 
     fn stated(headers: &[(&str, &str)]) -> Option<Stated> {
-        read(&Signal::status(429).with_headers(headers), Vendor::Generic).stated
+        read(&Signal::status(429).with_headers(headers), Vendor::Generic).delay.stated
     }
 
     fn secs(seconds: u64) -> Option<Stated> {
@@ -141,7 +158,7 @@ mod tests {
     fn nonsense_is_counted_and_ignored() {
         for value in ["soon", "-5", "NaN", "1e400", "", "9".repeat(400).as_str()] {
             let headers = [("retry-after", value)];
-            let found = read(&Signal::status(429).with_headers(&headers), Vendor::Generic);
+            let found = read(&Signal::status(429).with_headers(&headers), Vendor::Generic).delay;
             assert_eq!((found.stated, found.unparsable), (None, 1), "{value}");
         }
         let forever = [("retry-after", "99999999")];

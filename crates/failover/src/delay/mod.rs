@@ -49,7 +49,7 @@ pub(crate) fn after(delay: Duration) -> Stated {
 }
 
 /// The later of two, where that can be said without a clock; a delay and a date cannot be compared, the first stays.
-fn later(one: Stated, other: Stated) -> Stated {
+pub(crate) fn later(one: Stated, other: Stated) -> Stated {
     match (one, other) {
         (Stated::After(a), Stated::After(b)) => Stated::After(a.max(b)),
         (Stated::At(a), Stated::At(b)) => Stated::At(a.max(b)),

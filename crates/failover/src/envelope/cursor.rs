@@ -3,7 +3,9 @@
 /// Bytes of one body that are looked at.
 const MAX_BYTES: usize = 64 * 1024;
 /// Tokens of one body, nested documents included. An error envelope has a few dozen.
-const MAX_TOKENS: u32 = 768;
+const MAX_TOKENS: u32 = 512;
+/// Escapes within the strings of one body that are stepped over; a string with more is cut there.
+const MAX_ESCAPES: u32 = 512;
 
 /// What starts at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +27,29 @@ pub(super) struct Cursor<'a> {
     at: usize,
 }
 
-/// How many more tokens may be read, shared by nested documents.
+/// How much more may be done, shared by nested documents.
 #[derive(Clone, Copy)]
-pub(super) struct Fuel(u32);
+pub(super) struct Fuel {
+    tokens: u32,
+    escapes: u32,
+}
 
 impl Fuel {
     pub(super) const fn full() -> Self {
-        Self(MAX_TOKENS)
+        Self { tokens: MAX_TOKENS, escapes: MAX_ESCAPES }
+    }
+
+    /// Burns one token's worth; `false` when there is none.
+    fn token(&mut self) -> bool {
+        let left = self.tokens;
+        self.tokens = left.saturating_sub(1);
+        left > 0
+    }
+
+    fn escape(&mut self) -> bool {
+        let left = self.escapes;
+        self.escapes = left.saturating_sub(1);
+        left > 0
     }
 }
 
@@ -47,8 +65,9 @@ impl<'a> Cursor<'a> {
 
     /// Takes the next token; commas, colons and spaces part tokens and are none.
     pub(super) fn next(&mut self, fuel: &mut Fuel) -> Next<'a> {
-        let Some(left) = fuel.0.checked_sub(1) else { return Next::End };
-        fuel.0 = left;
+        if !fuel.token() {
+            return Next::End;
+        }
         while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
             self.at += 1;
         }
@@ -57,7 +76,7 @@ impl<'a> Cursor<'a> {
             b'{' => self.single(Next::Object),
             b'[' | b'(' => self.single(Next::Array),
             b'}' | b']' | b')' => self.single(Next::Close),
-            b'"' | b'\'' => Next::Text(self.quoted(*byte)),
+            b'"' | b'\'' => Next::Text(self.quoted(*byte, fuel)),
             _ => {
                 let start = self.at;
                 while self
@@ -85,13 +104,12 @@ impl<'a> Cursor<'a> {
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
                 b'"' => {
-                    let Some(left) = fuel.0.checked_sub(1) else {
+                    if !fuel.token() {
                         self.at = self.bytes.len();
                         return;
-                    };
-                    fuel.0 = left;
+                    }
                     self.at -= 1;
-                    self.quoted(b'"');
+                    self.quoted(b'"', fuel);
                 }
                 _ => {}
             }
@@ -103,8 +121,8 @@ impl<'a> Cursor<'a> {
         token
     }
 
-    /// The bytes between the quotes; to the end when the closing one is missing.
-    fn quoted(&mut self, mark: u8) -> &'a [u8] {
+    /// The bytes between the quotes; to the end when the closing one is missing or too many escapes stand before it.
+    fn quoted(&mut self, mark: u8, fuel: &mut Fuel) -> &'a [u8] {
         let start = self.at + 1;
         let mut at = start;
         loop {
@@ -116,6 +134,10 @@ impl<'a> Cursor<'a> {
             if self.bytes.get(at) == Some(&mark) {
                 self.at = at + 1;
                 return self.bytes.get(start..at).unwrap_or_default();
+            }
+            if !fuel.escape() {
+                self.at = self.bytes.len();
+                return self.bytes.get(start..).unwrap_or_default();
             }
             at += 2;
         }

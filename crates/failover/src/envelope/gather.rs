@@ -1,8 +1,7 @@
 //! Gathers from a body what decides: the strongest code, the status, the delay, and which phrases its messages hold.
 
-use std::borrow::Cow;
-
 use super::{
+    coded::{Coded, Field},
     cursor::{Cursor, Fuel, Next},
     html,
     roles::{self, Role},
@@ -12,12 +11,10 @@ use crate::{
     delay::{
         Found,
         body::{self, DelayKey},
+        later,
     },
     matcher::{Matcher, Seen},
-    rules::{
-        Weight,
-        index::{self, Hit},
-    },
+    rules::index,
     vendor::Vendor,
     verdict::Stated,
 };
@@ -26,24 +23,10 @@ use crate::{
 const MAX_DEPTH: u8 = 12;
 /// Documents within documents: a string of JSON in a string of JSON.
 const MAX_LEVEL: u8 = 4;
-/// Bytes of an inner document.
-const MAX_INNER: usize = 16 * 1024;
-
-/// Where a code was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Field {
-    Type,
-    Code,
-}
-
-/// A code that means something.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Coded {
-    pub(crate) hit: Hit,
-    pub(crate) field: Field,
-    /// How many documents deep it stood.
-    pub(crate) level: u8,
-}
+/// Bytes of inner documents in all, since each is copied.
+const MAX_INNER: usize = 3 * 1024;
+/// Codes that are looked up; an envelope states a handful.
+const MAX_CODES: u8 = 24;
 
 /// What is known so far.
 pub(crate) struct Gather<'a> {
@@ -53,7 +36,9 @@ pub(crate) struct Gather<'a> {
     /// A message that was read already and need not be read again.
     known: &'a [u8],
     fuel: Fuel,
-    pub(crate) coded: Option<Coded>,
+    inner_room: usize,
+    codes_left: u8,
+    coded: Option<Coded>,
     /// The outermost status found inside, with its level.
     inner_status: Option<(u8, u16)>,
     pub(crate) text_status: Option<u16>,
@@ -65,14 +50,22 @@ pub(crate) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(crate) fn new(vendor: Vendor, status: Option<u16>, matcher: &'static Matcher) -> Self {
+    /// Starts with what the caller stated itself.
+    pub(crate) fn new(
+        vendor: Vendor,
+        status: Option<u16>,
+        matcher: &'static Matcher,
+        coded: Option<Coded>,
+    ) -> Self {
         Self {
             vendor,
             status,
             matcher,
             known: &[],
             fuel: Fuel::full(),
-            coded: None,
+            inner_room: MAX_INNER,
+            codes_left: MAX_CODES,
+            coded,
             inner_status: None,
             text_status: None,
             delay: None,
@@ -82,9 +75,9 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Whether a code was found that no message changes.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.coded.is_some_and(|coded| coded.hit.weight == Weight::Exact)
+    /// The strongest code.
+    pub(crate) fn coded(&self) -> Option<Coded> {
+        self.coded
     }
 
     /// The status that the body states.
@@ -97,18 +90,14 @@ impl<'a> Gather<'a> {
         Found { stated: self.delay.map(|(_, stated)| stated), unparsable: self.unparsable_delays }
     }
 
-    /// Takes a code or type that the caller or the body states. The strongest stays, whatever the order.
-    pub(crate) fn code(&mut self, field: Field, value: &str, level: u8) {
-        let Some(hit) = index::find(self.vendor, self.status, value) else { return };
-        let found = Coded { hit, field, level };
-        let rank = |coded: &Coded| {
-            (coded.hit.weight, coded.hit.own, coded.level, coded.field, std::cmp::Reverse(coded.hit.rule.id))
-        };
-        if self.coded.is_none_or(|known| rank(&found) > rank(&known)) {
-            self.coded = Some(found);
+    /// Takes a code or type that the body states. The strongest stays, whatever the order.
+    fn code(&mut self, field: Field, value: &str, level: u8) {
+        let Some(left) = self.codes_left.checked_sub(1) else { return };
+        self.codes_left = left;
+        if let Some(hit) = index::find(self.vendor, self.status, value) {
+            self.coded = Coded::stronger(self.coded, Some(Coded { hit, field, level }));
         }
     }
-
     /// Reads the message that the caller states; the body may repeat it.
     pub(crate) fn message(&mut self, message: &'a [u8]) {
         self.document(message, 0, Role::Error);
@@ -128,7 +117,8 @@ impl<'a> Gather<'a> {
             bytes = rest;
         }
         match bytes.first() {
-            Some(b'{' | b'[') => {
+            // `[Errno 101] ...` and `[SSL: ...]` begin sentences.
+            Some(b'{' | b'[') if bytes[0] == b'{' || inner_document(bytes) == Some(0) => {
                 let mut cursor = Cursor::new(bytes);
                 self.value(&mut cursor, role, level, 0);
             }
@@ -152,7 +142,7 @@ impl<'a> Gather<'a> {
                 let (before, inner) = bytes.split_at(at);
                 self.text(before);
                 if memchr::memchr(b'\\', before).is_some() || inner.get(1) == Some(&b'\\') {
-                    let plain = unescape(inner);
+                    let plain = self.unescape(inner);
                     self.value(&mut Cursor::new(&plain), Role::Error, level + 1, 0);
                 } else {
                     let mut cursor = Cursor::new(inner);
@@ -235,7 +225,7 @@ impl<'a> Gather<'a> {
             }
             Role::Code | Role::Status | Role::Kind => {
                 let Ok(text) = std::str::from_utf8(raw) else { return };
-                self.named(text, role, level);
+                self.named(text, field(role), level);
                 // A reason or a type may also be a sentence.
                 if role == Role::Kind && memchr::memchr(b' ', raw).is_some() {
                     self.text(raw);
@@ -249,7 +239,7 @@ impl<'a> Gather<'a> {
     fn sentence_or_inner(&mut self, raw: &[u8], level: u8) {
         // `"{\"error\": ...}"`: a document in a string, one level of escapes deeper.
         if level < MAX_LEVEL && memchr::memchr(b'\\', raw).is_some() && inner_document(raw).is_some() {
-            let plain = unescape(raw);
+            let plain = self.unescape(raw);
             self.document(&plain, level + 1, Role::Error);
         } else {
             self.document(raw, level, Role::Error);
@@ -260,7 +250,7 @@ impl<'a> Gather<'a> {
         match role {
             Role::Code | Role::Status | Role::Kind => {
                 if let Ok(text) = std::str::from_utf8(word) {
-                    self.named(text, role, level);
+                    self.named(text, field(role), level);
                 }
             }
             Role::Delay(key) => self.delay_field(key, word),
@@ -269,10 +259,9 @@ impl<'a> Gather<'a> {
     }
 
     /// A code, type or status; a number that no table has is a status where it can be one.
-    fn named(&mut self, text: &str, role: Role, level: u8) {
-        let field = if role == Role::Code { Field::Code } else { Field::Type };
+    fn named(&mut self, text: &str, field: Field, level: u8) {
         if let Ok(number) = text.trim().parse::<u16>() {
-            if (400..600).contains(&number) && index::find(self.vendor, self.status, text).is_none() {
+            if (400..600).contains(&number) && !self.vendor_uses(text) {
                 if self.inner_status.is_none_or(|(known, status)| (level, status) < (known, number)) {
                     self.inner_status = Some((level, number));
                 }
@@ -282,6 +271,32 @@ impl<'a> Gather<'a> {
         self.code(field, text, level);
     }
 
+    /// Resolves one level of JSON escapes, of the beginning of a long document.
+    fn unescape(&mut self, raw: &[u8]) -> Vec<u8> {
+        let raw = &raw[..raw.len().min(self.inner_room)];
+        self.inner_room -= raw.len();
+        let mut plain = Vec::with_capacity(raw.len());
+        let mut rest = raw;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            plain.extend_from_slice(&rest[..at]);
+            match rest.get(at + 1) {
+                Some(b'n' | b'r' | b't' | b'b' | b'f') => plain.push(b' '),
+                // The matcher resolves these itself.
+                Some(b'u') => plain.extend_from_slice(b"\\u"),
+                Some(other) => plain.push(*other),
+                None => {}
+            }
+            rest = rest.get(at + 2..).unwrap_or_default();
+        }
+        plain.extend_from_slice(rest);
+        plain
+    }
+
+    /// Whether a number that looks like a status is one of the vendor's codes.
+    fn vendor_uses(&self, number: &str) -> bool {
+        self.vendor != Vendor::Generic && index::find(self.vendor, self.status, number).is_some()
+    }
+
     fn delay_field(&mut self, key: DelayKey, raw: &[u8]) {
         let Ok(text) = std::str::from_utf8(raw) else { return };
         // An absent delay is often spelled out.
@@ -289,11 +304,20 @@ impl<'a> Gather<'a> {
             return;
         }
         match body::value(key, text, self.vendor) {
-            Some(stated) if self.delay.is_none_or(|(known, _)| key > known) => self.delay = Some((key, stated)),
-            Some(_) => {}
+            Some(stated) => {
+                self.delay = match self.delay {
+                    Some((known, _)) if known > key => self.delay,
+                    Some((known, other)) if known == key => Some((key, later(other, stated))),
+                    Some(_) | None => Some((key, stated)),
+                }
+            }
             None => self.unparsable_delays = self.unparsable_delays.saturating_add(1),
         }
     }
+}
+
+fn field(role: Role) -> Field {
+    if role == Role::Code { Field::Code } else { Field::Type }
 }
 
 /// Where a document begins in a sentence: a bracket with a key or another bracket behind it.
@@ -318,28 +342,4 @@ fn inner_document(text: &[u8]) -> Option<usize> {
         from = at + 1;
     }
     None
-}
-
-/// Resolves one level of JSON escapes, of the beginning of a long document.
-fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
-    let raw = &raw[..raw.len().min(MAX_INNER)];
-    if memchr::memchr(b'\\', raw).is_none() {
-        return Cow::Borrowed(raw);
-    }
-    let mut plain = Vec::with_capacity(raw.len());
-    let mut bytes = raw.iter();
-    while let Some(byte) = bytes.next() {
-        if *byte != b'\\' {
-            plain.push(*byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'n' | b'r' | b't' | b'b' | b'f') => plain.push(b' '),
-            // The matcher resolves these itself.
-            Some(b'u') => plain.extend_from_slice(b"\\u"),
-            Some(other) => plain.push(*other),
-            None => {}
-        }
-    }
-    Cow::Owned(plain)
 }

@@ -8,10 +8,12 @@
 //! What must stay true: the order of keys does not matter, unknown keys do not matter, and work is bounded whatever the
 //! body is: bytes, tokens, depth and nested documents.
 
+mod coded;
 mod cursor;
 mod gather;
 mod html;
 mod roles;
 mod text_status;
 
-pub(crate) use gather::{Field, Gather};
+pub(crate) use coded::Coded;
+pub(crate) use gather::Gather;

@@ -62,6 +62,20 @@ vendor_rules! {
 }
 
 vendor_rules! {
+    /// The flat reasons that agent programs put on an error when they have classified it themselves.
+    FLAT: Generic "flat"
+    from "https://github.com/openclaw/openclaw/issues/51629" {
+        broad "billing" => BILLING;
+        broad "auth" => AUTH;
+        broad "auth_permanent" => AUTH_PERMANENT;
+        broad "format" => FORMAT;
+        broad "context_overflow" => OVERFLOW;
+        broad "content_policy" => CONTENT_POLICY;
+        broad "empty_response" => EMPTY_RESPONSE;
+    }
+}
+
+vendor_rules! {
     /// The status names that need no vendor. `UNKNOWN` says nothing and is left out.
     GRPC: Generic "grpc"
     from "https://grpc.io/docs/guides/status-codes/" {

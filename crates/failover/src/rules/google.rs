@@ -10,7 +10,7 @@ use crate::verdict::Scope;
 vendor_rules! {
     RULES: Google "google"
     from "https://ai.google.dev/gemini-api/docs/generate-content/api-errors" {
-        broad "RESOURCE_EXHAUSTED" under 402 => BILLING;
+        exact "RESOURCE_EXHAUSTED" under 402 => BILLING;
         broad "RESOURCE_EXHAUSTED" => RATE_LIMIT.on(Scope::Model);
         weak "INVALID_ARGUMENT" => FORMAT;
         broad "FAILED_PRECONDITION" => BILLING;

@@ -6,7 +6,7 @@
 //!
 //! What must stay true: a vendor's own rule wins over the shared one, and nothing here allocates after the first use.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{Rule, Weight, tables};
 use crate::vendor::Vendor;
@@ -44,8 +44,7 @@ impl Index {
             spelled.insert(rule.vendor, rule.value, rule);
             squashed.insert(rule.vendor, &squash_owned(rule.value), rule);
         }
-        for rule in tables().filter(|rule| shared_sense(rule)) {
-            let key = squash_owned(rule.value);
+        for (key, rule) in shared_words() {
             if squashed.get(Vendor::Generic, None, &key).is_none() {
                 spelled.insert(Vendor::Generic, rule.value, rule);
                 squashed.insert(Vendor::Generic, &key, rule);
@@ -103,16 +102,19 @@ impl Hit {
     }
 }
 
-/// Whether a vendor's word may be read without the vendor: a word (never a bare number), under any status, and every
-/// table that has it concludes the same class.
-fn shared_sense(rule: &Rule) -> bool {
-    let key = squash_owned(rule.value);
-    rule.vendor != Vendor::Generic
-        && rule.status.is_none()
-        && key.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && tables()
-            .filter(|other| squash_owned(other.value) == key)
-            .all(|other| other.outcome.code == rule.outcome.code && other.status.is_none())
+/// The vendors' words that may be read without the vendor: words (never bare numbers), under any status, in which every
+/// table that has them means the same class.
+fn shared_words() -> impl Iterator<Item = (String, &'static Rule)> {
+    let mut words: BTreeMap<String, Vec<&'static Rule>> = BTreeMap::new();
+    for rule in tables() {
+        words.entry(squash_owned(rule.value)).or_default().push(rule);
+    }
+    words.into_iter().filter_map(|(key, rules)| {
+        let first = *rules.first()?;
+        let one_sense =
+            rules.iter().all(|rule| rule.outcome.code == first.outcome.code && rule.status.is_none());
+        (one_sense && key.bytes().any(|byte| byte.is_ascii_alphabetic())).then_some((key, first))
+    })
 }
 
 struct Map {
@@ -176,7 +178,7 @@ fn word(bytes: &[u8]) -> u64 {
     if let Some(head) = bytes.first_chunk::<8>() {
         return u64::from_le_bytes(*head);
     }
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
 
 /// The ASCII letters and digits of `value`, in lower case; `None` where none are left.
@@ -232,7 +234,7 @@ mod tests {
             assert_eq!(id(Vendor::Bedrock, None, spelling), Some("bedrock/ThrottlingException"), "{spelling}");
         }
         assert_eq!(id(Vendor::DashScope, None, "Throttling.NewKind"), Some("dashscope/Throttling"));
-        assert_eq!(id(Vendor::Generic, None, "litellm.RateLimitError"), Some("sdk/RateLimitError"));
+        assert_eq!(id(Vendor::Generic, None, "litellm.APITimeoutError"), Some("sdk/APITimeoutError"));
     }
 
     #[test]

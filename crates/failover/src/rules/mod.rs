@@ -118,6 +118,7 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Rule> {
         gateways::COPILOT,
         gateways::PROXIES,
         generic::RULES,
+        generic::FLAT,
         generic::GRPC,
         generic::SDK_NAMES,
         generic::TRANSPORT,

@@ -40,9 +40,9 @@ vendor_rules! {
     }
     from "https://platform.openai.com/docs/api-reference/responses-streaming" {
         exact "context_length_exceeded" => OVERFLOW;
-        exact "string_above_max_length" => TOO_LARGE;
-        exact "image_too_large" => TOO_LARGE;
-        exact "image_file_too_large" => TOO_LARGE;
+        exact "string_above_max_length" => TOO_LARGE.known_as("format");
+        exact "image_too_large" => TOO_LARGE.known_as("format");
+        exact "image_file_too_large" => TOO_LARGE.known_as("format");
         exact "content_policy_violation" => CONTENT_POLICY;
         exact "image_content_policy_violation" => CONTENT_POLICY;
         exact "moderation_blocked" => CONTENT_POLICY;
@@ -50,12 +50,12 @@ vendor_rules! {
         exact "invalid_prompt" => CONTENT_POLICY;
         exact "cyber_policy_violation" => CONTENT_POLICY;
         exact "bio_policy" => CONTENT_POLICY;
-        exact "previous_response_not_found" => REPLAY_INVALID;
+        exact "previous_response_not_found" => REPLAY_INVALID.known_as("session_expired");
         exact "invalid_encrypted_content" => REPLAY_INVALID;
         exact "conversation_not_found" => SESSION_EXPIRED;
         exact "vector_store_timeout" => TIMEOUT;
         exact "request_timeout" => TIMEOUT;
-        exact "websocket_connection_limit_reached" => TIMEOUT;
+        exact "websocket_connection_limit_reached" => RATE_LIMIT;
         exact "model_not_found" => MODEL_NOT_FOUND;
         exact "unsupported_model" => MODEL_NOT_FOUND;
         exact "model_not_available" => MODEL_NOT_FOUND;

@@ -14,16 +14,24 @@ pub(crate) struct Outcome {
     pub(crate) scope: Scope,
     /// Another model could take the request although the class says that the request is at fault.
     pub(crate) model_specific: bool,
+    /// What older programs call it, where that is not the usual word for the class.
+    pub(crate) known_as: Option<&'static str>,
 }
 
 impl Outcome {
     pub(crate) const fn of(code: Code) -> Self {
-        Self { code, scope: usual_scope(code), model_specific: false }
+        Self { code, scope: usual_scope(code), model_specific: false, known_as: None }
     }
 
     /// The same class with another scope.
     pub(crate) const fn on(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// The same class under another flat reason.
+    pub(crate) const fn known_as(mut self, reason: &'static str) -> Self {
+        self.known_as = Some(reason);
         self
     }
 

@@ -44,7 +44,7 @@ vendor_rules! {
         exact "1308" => RATE_LIMIT;
         exact "1309" => BILLING;
         exact "1310" => RATE_LIMIT;
-        exact "1311" => MODEL_NOT_FOUND;
+        exact "1311" => BILLING.on(Scope::Model);
         exact "1312" => OVERLOADED;
         exact "1313" => RATE_LIMIT;
     }

@@ -1,4 +1,8 @@
 //! One file per command: read the arguments, call the library, show the result.
 
+pub(crate) mod agent;
+pub(crate) mod audit;
+pub(crate) mod call;
 pub(crate) mod lock;
 pub(crate) mod lock_exec;
+pub(crate) mod serve;

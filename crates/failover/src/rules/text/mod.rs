@@ -8,7 +8,7 @@
 //! of the same nouns and verbs: a window and something that exceeds it, an account and something that ran out.
 
 use super::Outcome;
-use crate::{vendor::Vendor, verdict::Certainty};
+use crate::vendor::Vendor;
 
 mod access;
 mod capacity;
@@ -27,7 +27,8 @@ pub(crate) struct TextRule {
     pub(crate) vendors: &'static [Vendor],
     /// Whether the wording alone shows that a model provider answered. Otherwise the rule needs other evidence of one.
     pub(crate) alone: bool,
-    pub(crate) certainty: Certainty,
+    /// Whether a family of codes or a status says more than this wording.
+    pub(crate) vague: bool,
     pub(crate) source: &'static str,
 }
 
@@ -36,18 +37,18 @@ macro_rules! text_rules {
     (
         $(#[$doc:meta])*
         $table:ident $prefix:literal:
-        $( $id:literal $(for [$($vendor:ident)+])? $([$alone:ident])? $terms:tt => $outcome:expr, $under:expr, $source:literal; )+
+        $( $id:literal $(for [$($vendor:ident)+])? $(($flag:ident))? [$($term:literal),+] => $outcome:expr, $under:expr, $source:literal; )+
     ) => {
         $(#[$doc])*
         pub(super) static $table: &[$crate::rules::text::TextRule] = &[
             $($crate::rules::text::TextRule {
                 id: concat!("text/", $prefix, "-", $id),
-                terms: &$terms,
+                terms: &[$($term),+],
                 outcome: $outcome,
                 under: $under,
                 vendors: &[$($($crate::vendor::Vendor::$vendor),+)?],
-                alone: $crate::rules::text::alone!($($alone)?),
-                certainty: $crate::verdict::Certainty::Likely,
+                alone: $crate::rules::text::alone!($($flag)?),
+                vague: $crate::rules::text::vague!($($flag)?),
                 source: $source,
             }),+
         ];
@@ -60,8 +61,22 @@ macro_rules! alone {
     (alone) => {
         true
     };
+    (vague) => {
+        false
+    };
 }
-pub(crate) use {alone, text_rules};
+macro_rules! vague {
+    () => {
+        false
+    };
+    (alone) => {
+        false
+    };
+    (vague) => {
+        true
+    };
+}
+pub(crate) use {alone, text_rules, vague};
 
 /// Every text rule, in the order in which they are tried.
 pub(crate) fn rules() -> impl Iterator<Item = &'static TextRule> {
@@ -80,6 +95,7 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static TextRule> {
         capacity::THROTTLE,
         request::OVERFLOW_WIDE,
         request::PAYLOAD,
+        access::ENTITLED,
         access::MODEL,
         access::CREDENTIAL,
         capacity::OVERLOAD_WIDE,

@@ -1,0 +1,232 @@
+//! The audit: did everything that was promised happen, exactly once? It reads files and nothing else.
+//!
+//! Promises are in the event files, what happened is in the transcripts and in the event files, and the two must
+//! agree. It shares no counter and no memory with what it audits; it is a command of its own, and the demo runs it as a
+//! process of its own. *Lost* means: accepted, and neither replied nor parked nor reported as failed. A turn whose process
+//! was killed is accounted for by whoever took its lock over and wrote down whose it was.
+
+mod transcripts;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moorline_lock_core::{LockConfig, Locks};
+use serde::Serialize;
+
+use crate::{
+    events::{self, Event, Line},
+    state_dir::StateDir,
+};
+use transcripts::Transcripts;
+
+/// A share: how many of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Share {
+    pub(crate) of: usize,
+    pub(crate) ok: usize,
+}
+
+impl Share {
+    pub(crate) fn whole(self) -> bool {
+        self.ok == self.of
+    }
+}
+
+/// What the files say.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Audit {
+    /// Accepted runs, and those that ended exactly once (an interrupted one is one whose lock was taken over).
+    pub(crate) turns: Share,
+    /// Of those, runs whose process was killed.
+    pub(crate) interrupted: usize,
+    /// Accepted sends, and those that were replied to or failed exactly once.
+    pub(crate) sends: Share,
+    /// Messages of settled sends, and those that are in the target's transcript exactly once.
+    pub(crate) messages: Share,
+    /// Accepted spawns, and those whose result is in the requester's transcript exactly once.
+    pub(crate) spawns: Share,
+    /// Prepared announces, and those delivered.
+    pub(crate) announces: Share,
+    /// Transcript lines, and those that are whole JSON.
+    pub(crate) lines: Share,
+    /// Live stale locks that were reported.
+    pub(crate) stale_reports: usize,
+    /// Of those, locks whose owner went on and ended its run: left in place.
+    pub(crate) stale_left_in_place: usize,
+    /// Locks of dead owners that were taken over.
+    pub(crate) reclaims: usize,
+    /// Torn last lines that were kept beside their transcript.
+    pub(crate) torn_kept: usize,
+    /// Replies that were parked.
+    pub(crate) parked: usize,
+    /// Lock files that are still there.
+    pub(crate) locks_left: usize,
+    pub(crate) lost: usize,
+    pub(crate) duplicated: usize,
+    pub(crate) torn: usize,
+    /// What exactly is wrong, one line each.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Audit {
+    pub(crate) fn passed(&self) -> bool {
+        self.problems.is_empty() && self.lost == 0 && self.duplicated == 0 && self.torn == 0
+    }
+}
+
+/// Reads a state directory that nobody writes to any more.
+pub(crate) fn audit(state: &StateDir) -> anyhow::Result<Audit> {
+    let lines = events::read_all(&state.events())?;
+    let transcripts = Transcripts::read(state)?;
+    let mut audit = Audit {
+        lines: Share { of: transcripts.lines, ok: transcripts.lines - transcripts.torn.len() },
+        torn: transcripts.torn.len(),
+        torn_kept: transcripts.torn_kept,
+        parked: transcripts.parked,
+        ..Audit::default()
+    };
+    audit.problems.extend(transcripts.torn.iter().map(|place| format!("torn line: {place}")));
+    check_turns(&mut audit, &lines);
+    check_sends(&mut audit, &lines, &transcripts);
+    check_spawns(&mut audit, &lines, &transcripts);
+    check_locks(&mut audit, &lines, state)?;
+    for (key, times) in &transcripts.keys {
+        if *times > 1 {
+            audit.duplicated += 1;
+            audit.problems.push(format!("message {key} is in the transcripts {times} times"));
+        }
+    }
+    Ok(audit)
+}
+
+fn check_turns(audit: &mut Audit, lines: &[Line]) {
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut taken_over: BTreeSet<&str> = BTreeSet::new();
+    for line in lines {
+        match &line.event {
+            Event::RunEnded { run_id, .. } => *ends.entry(run_id).or_default() += 1,
+            Event::LockReclaimed { run_id: Some(run_id), .. } => {
+                taken_over.insert(run_id);
+            }
+            _ => {}
+        }
+    }
+    for line in lines {
+        let Event::RunAccepted { run_id, session_key, .. } = &line.event else { continue };
+        audit.turns.of += 1;
+        match ends.get(run_id.as_str()).copied().unwrap_or(0) {
+            1 => audit.turns.ok += 1,
+            0 if taken_over.contains(run_id.as_str()) => {
+                audit.turns.ok += 1;
+                audit.interrupted += 1;
+            }
+            0 => {
+                audit.lost += 1;
+                audit.problems.push(format!("run {run_id} of {session_key} was accepted and never ended"));
+            }
+            times => {
+                audit.duplicated += 1;
+                audit.problems.push(format!("run {run_id} of {session_key} ended {times} times"));
+            }
+        }
+    }
+}
+
+fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
+    let mut replied: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut failed: BTreeSet<&str> = BTreeSet::new();
+    for line in lines {
+        match &line.event {
+            Event::SendReplied { send_id } => *replied.entry(send_id).or_default() += 1,
+            Event::SendFailed { send_id, .. } => {
+                failed.insert(send_id);
+            }
+            _ => {}
+        }
+    }
+    for line in lines {
+        let Event::SendAccepted { send_id, to, .. } = &line.event else { continue };
+        audit.sends.of += 1;
+        let replies = replied.get(send_id.as_str()).copied().unwrap_or(0);
+        match (replies, failed.contains(send_id.as_str())) {
+            (1, false) | (0, true) => audit.sends.ok += 1,
+            (0, false) => {
+                audit.lost += 1;
+                audit.problems.push(format!("send {send_id} to {to} was accepted and neither replied nor failed"));
+            }
+            (_, _) => {
+                audit.duplicated += 1;
+                audit.problems.push(format!("send {send_id} to {to} was settled more than once"));
+            }
+        }
+        if replies > 0 {
+            audit.messages.of += 1;
+            match transcripts.times_in(to, send_id) {
+                1 => audit.messages.ok += 1,
+                0 => {
+                    audit.lost += 1;
+                    audit.problems.push(format!("send {send_id} is replied, but not in the transcript of {to}"));
+                }
+                // Counted as duplicated by the caller, with every other key.
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
+    let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut delivered: BTreeSet<&str> = BTreeSet::new();
+    for line in lines {
+        match &line.event {
+            Event::AnnouncePrepared { key, child_run_id, .. } => {
+                keys.insert(child_run_id, key);
+            }
+            Event::AnnounceDelivered { key } => {
+                delivered.insert(key);
+            }
+            _ => {}
+        }
+    }
+    audit.announces = Share { of: keys.len(), ok: keys.values().filter(|key| delivered.contains(*key)).count() };
+    for line in lines {
+        let Event::SpawnAccepted { run_id, requester, .. } = &line.event else { continue };
+        audit.spawns.of += 1;
+        let times = keys.get(run_id.as_str()).map_or(0, |key| transcripts.times_in(requester, key));
+        match times {
+            1 => audit.spawns.ok += 1,
+            0 => {
+                audit.lost += 1;
+                audit.problems.push(format!("the result of spawn {run_id} is not in the transcript of {requester}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::Result<()> {
+    let mut reported: BTreeSet<u32> = BTreeSet::new();
+    for line in lines {
+        match &line.event {
+            Event::LockStale { owner_pid, .. } => {
+                audit.stale_reports += 1;
+                reported.extend(owner_pid);
+            }
+            Event::LockReclaimed { .. } => audit.reclaims += 1,
+            _ => {}
+        }
+    }
+    let went_on = lines.iter().filter(|line| matches!(line.event, Event::RunEnded { .. }) && reported.contains(&line.pid));
+    audit.stale_left_in_place = went_on.map(|line| line.pid).collect::<BTreeSet<_>>().len();
+    if audit.stale_left_in_place < reported.len() {
+        audit.problems.push("the owner of a lock that was reported stale did not end its run".to_owned());
+    }
+    let locks = Locks::new(LockConfig::default());
+    for agent in std::fs::read_dir(state.sessions())? {
+        for view in locks.inspect(&agent?.path())? {
+            audit.locks_left += 1;
+            audit.problems.push(format!("lock left behind: {} ({})", view.lock_path, view.state));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! `moorline agent`: one turn of a session in a process of its own, beside the gateway and other runners.
+//!
+//! Both meet at the session's lock: this process acquires it as everybody does, and fails typed when it cannot. Tools that
+//! concern other sessions go to the running gateway, if there is one.
+
+use std::{
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moorline_lock_core::{Durability, Journal, LockConfig, Locks, RunTag, Target, control};
+use moorline_taxonomy::RemoteError;
+use serde_json::json;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    cli::AgentArgs,
+    commands::serve,
+    engine::{Incoming, TurnEnd, Turns, remote_tools},
+    events::{Event, Events},
+    exit::{self, Exit},
+    rpc::client::Client,
+    session_key::SessionKey,
+    state_dir::StateDir,
+    terminal::{Tone, paint, say},
+};
+
+/// The longest turn of a runner process.
+const LONGEST_TURN: Duration = Duration::from_secs(600);
+
+pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(turn(args));
+    runtime.shutdown_background();
+    exit
+}
+
+async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
+    let session: SessionKey = args.session.parse()?;
+    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let config = LockConfig::from_env()?;
+    let script = serve::script(args.script.as_deref())?;
+    let events = Events::open(&state.events(), "agent")?;
+    let cancel = cancelled_by_signal()?;
+    let turns = Turns::new(state.clone(), config, events.clone(), script);
+    let run_id = ulid::Ulid::generate().to_string();
+    let incoming =
+        Incoming { text: args.message.clone(), key: run_id.clone(), from: None, session: session.clone() };
+    turns.create(&session).await?;
+    events.write(Event::RunAccepted {
+        run_id: run_id.clone(),
+        session_key: session.clone(),
+        message_key: incoming.key.clone(),
+    })?;
+    let tools = Arc::new(remote_tools(Client::connect(&state).ok(), &session));
+    let deadline = tokio::time::Instant::now() + LONGEST_TURN;
+    let work = async {
+        if let Some(ms) = args.compact_first_ms {
+            if let Err(error) = compact(turns.locks(), &state, &session, &run_id, &events, Duration::from_millis(ms)).await {
+                return TurnEnd::failed(exit::wire(&error));
+            }
+        }
+        turns.take(&incoming, &run_id, tools, deadline, cancel).await
+    };
+    let end = tokio::select! {
+        end = work => end,
+        // Never ends by itself; it serves `lock revoke` while the turn lasts.
+        Err(error) = control::serve() => return Err(error.into()),
+    };
+    events.note(Event::RunEnded {
+        run_id: run_id.clone(),
+        outcome: end.word.to_owned(),
+        code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
+    });
+    finish(args, &run_id, end)
+}
+
+fn finish(args: &AgentArgs, run_id: &str, end: TurnEnd) -> anyhow::Result<Exit> {
+    match end.outcome {
+        Ok(reply) => {
+            if args.json {
+                say(json!({"runId": run_id, "outcome": end.word, "reply": reply}).to_string());
+            } else {
+                say(reply);
+            }
+            Ok(Exit::Ok)
+        }
+        Err(wire) => {
+            if let Some(parked) = &end.parked {
+                let note = format!("the reply is parked in {}", parked.display());
+                if !args.json {
+                    say(paint(&note, Tone::Warn));
+                }
+            }
+            Err(RemoteError::from(*wire).into())
+        }
+    }
+}
+
+/// Rewrites the transcript under the session lock, as a compaction does, slowly enough to be looked at.
+async fn compact(
+    locks: &Locks,
+    state: &StateDir,
+    session: &SessionKey,
+    run_id: &str,
+    events: &Events,
+    at_least: Duration,
+) -> anyhow::Result<()> {
+    let target = Target::sidecar_of(&state.transcript(session)?)?;
+    let tag = RunTag::new(run_id).in_session(session.as_str());
+    let held = locks.acquire(&target, &tag).await?;
+    let (mut journal, _) = Journal::open(&held, Durability::Turn, |line| serde_json::from_slice::<serde_json::Value>(line).is_ok()).await?;
+    events.note(Event::LockHeld { lock_path: target.lock_path().display().to_string(), run_id: run_id.to_owned() });
+    let old = std::fs::read(target.path())?;
+    let began = Instant::now();
+    journal
+        .replace(&held, |file| {
+            file.write_all(&old)?;
+            // The slow part of a compaction is the thinking; the lock is held meanwhile, and nobody sees the new file.
+            while began.elapsed() < at_least {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(())
+        })
+        .await?;
+    held.release().await?;
+    Ok(())
+}
+
+/// True once SIGINT or SIGTERM came.
+#[allow(clippy::disallowed_methods, reason = "the program installs handlers, its libraries do not")]
+fn cancelled_by_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // Nobody listens any more when the turn has ended.
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,127 @@
+//! The engine of the gateway: sessions, turns, sends, spawns and announces, without a word of HTTP.
+//!
+//! Each public method is one RPC method. What it promises is written to the event file before the promise is given; what
+//! it does afterwards runs in a task of its own that the engine waits for at shutdown.
+
+mod announces;
+mod lanes;
+mod run_turn;
+mod runs;
+mod sends;
+mod sessions;
+mod spawns;
+mod tasks;
+mod tools;
+mod turns;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use moorline_lock_core::{LockConfig, Locks};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{events::Events, model::script::Script, state_dir::StateDir};
+
+pub(crate) use sends::SendParams;
+pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
+pub(crate) use spawns::SpawnParams;
+pub(crate) use run_turn::AgentParams;
+pub(crate) use tools::remote_tools;
+pub(crate) use turns::{Incoming, TurnEnd, Turns};
+
+use announces::Announces;
+use lanes::Lanes;
+use runs::Runs;
+use tasks::Tasks;
+
+/// How long turns may take to end after a shutdown was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Counters of what is open, for `health`.
+#[derive(Default)]
+struct Open {
+    sends: AtomicUsize,
+    spawns_accepted: AtomicUsize,
+    announces_delivered: AtomicUsize,
+}
+
+/// One gateway.
+pub(crate) struct Engine {
+    state: StateDir,
+    events: Events,
+    turns: Turns,
+    lanes: Arc<Lanes>,
+    runs: Runs,
+    announces: Announces,
+    tasks: Tasks,
+    open: Open,
+    stop: watch::Sender<bool>,
+}
+
+impl Engine {
+    pub(crate) async fn start(state: StateDir, script: Script, config: LockConfig) -> anyhow::Result<Arc<Self>> {
+        let events = Events::open(&state.events(), "gateway")?;
+        let turns = Turns::new(state.clone(), config, events.clone(), script);
+        for agent in std::fs::read_dir(state.sessions())? {
+            for swept in turns.locks().sweep(&agent?.path(), false)? {
+                tracing::info!(path = swept.path, action = swept.action, "swept at start");
+            }
+        }
+        let announces = Announces::open(&state).await?;
+        let engine = Arc::new(Self {
+            announces,
+            turns,
+            lanes: Lanes::new(),
+            runs: Runs::default(),
+            tasks: Tasks::default(),
+            open: Open::default(),
+            stop: watch::Sender::new(false),
+            state,
+            events,
+        });
+        engine.drive_announces();
+        Ok(engine)
+    }
+
+    /// Stops admitting, lets turns end for a bounded time, and releases every lock.
+    pub(crate) async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        self.runs.cancel_all();
+        if !self.tasks.finish(DRAIN).await {
+            tracing::warn!("some turns did not end in time; their locks are left to be taken over");
+        }
+        let left = Locks::release_all(DRAIN).await;
+        if left > 0 {
+            tracing::warn!(left, "locks could not be released");
+        }
+    }
+
+    /// The state directory.
+    pub(crate) fn root(&self) -> &std::path::Path {
+        self.state.root()
+    }
+
+    /// The outbox and its operations.
+    pub(crate) fn announcer(&self) -> &moorline_announce::Announcer {
+        self.announces.announcer()
+    }
+
+    /// What is going on, in numbers.
+    pub(crate) fn health(&self) -> Value {
+        json!({
+            "ok": true,
+            "pid": std::process::id(),
+            "lanes": { "turns": self.lanes.total() },
+            "sends": { "open": self.open.sends.load(Ordering::Relaxed) },
+            "spawns": { "accepted": self.open.spawns_accepted.load(Ordering::Relaxed) },
+            "announces": { "delivered": self.open.announces_delivered.load(Ordering::Relaxed) },
+            "locks": Locks::stats(),
+        })
+    }
+}

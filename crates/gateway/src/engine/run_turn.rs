@@ -1,0 +1,143 @@
+//! Turns of the gateway: from an accepted message to the one end of its run.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moorline_taxonomy::{Cancelled, Wire};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Engine, Incoming, TurnEnd, lanes::Place, sends::check_message, tools::GatewayTools};
+use crate::{
+    events::Event,
+    exit::{self, Exit, Failure},
+    session_key::SessionKey,
+};
+
+/// The longest a turn may take, waiting for its lane included, when nobody says.
+const LONGEST_TURN: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AgentParams {
+    pub(crate) session_key: SessionKey,
+    pub(crate) message: String,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl Engine {
+    /// A turn of a session, asked for by a user. Waits as long as the caller does; without a timeout until the end.
+    pub(crate) async fn agent(self: &Arc<Self>, params: AgentParams) -> anyhow::Result<Value> {
+        check_message(&params.message)?;
+        let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
+        let run_id = match self.runs.of_key(&key) {
+            Some(run_id) => run_id,
+            None => {
+                let place = self.lanes.place(&params.session_key)?;
+                let incoming = Incoming { text: params.message, key: key.clone(), from: None, session: params.session_key };
+                let run_id = self.start_turn(place, incoming, false)?;
+                self.runs.remember_key(&key, &run_id);
+                run_id
+            }
+        };
+        self.wait(&run_id, params.timeout_ms.map(Duration::from_millis)).await
+    }
+
+    /// Waits for a run that was started before.
+    pub(crate) async fn wait(&self, run_id: &str, timeout: Option<Duration>) -> anyhow::Result<Value> {
+        let run = self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?;
+        let ended = match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, run.ended()).await.ok().flatten(),
+            None => run.ended().await,
+        };
+        let mut answer = json!({"runId": run_id, "sessionKey": run.session, "ended": ended.is_some(), "outcome": null, "reply": null, "error": null});
+        if let Some(end) = ended {
+            answer["outcome"] = json!(end.word);
+            match &end.outcome {
+                Ok(text) => answer["reply"] = json!(text),
+                Err(wire) => answer["error"] = serde_json::to_value(wire)?,
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Asks a run to end; it releases its lock within moments.
+    pub(crate) fn abort(&self, run_id: &str) -> anyhow::Result<Value> {
+        let run = self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?;
+        run.cancel();
+        Ok(json!({"runId": run_id, "aborted": true}))
+    }
+
+    pub(super) fn start_turn(self: &Arc<Self>, place: Place, incoming: Incoming, nested: bool) -> anyhow::Result<String> {
+        let run_id = ulid::Ulid::generate().to_string();
+        self.begin(place, incoming, nested, &run_id, LONGEST_TURN)?;
+        Ok(run_id)
+    }
+
+    pub(super) fn start_turn_as(self: &Arc<Self>, place: Place, incoming: Incoming, nested: bool, run_id: &str) -> anyhow::Result<()> {
+        self.begin(place, incoming, nested, run_id, LONGEST_TURN)
+    }
+
+    pub(super) fn start_turn_until(self: &Arc<Self>, place: Place, incoming: Incoming, deadline: Option<Instant>) -> anyhow::Result<String> {
+        let run_id = ulid::Ulid::generate().to_string();
+        let left = deadline.map_or(LONGEST_TURN, |deadline| deadline.saturating_duration_since(Instant::now()));
+        self.begin(place, incoming, false, &run_id, left)?;
+        Ok(run_id)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        place: Place,
+        incoming: Incoming,
+        nested: bool,
+        run_id: &str,
+        longest: Duration,
+    ) -> anyhow::Result<()> {
+        if *self.stop.borrow() {
+            return Err(Failure::new(Exit::Unavailable, Cancelled::Shutdown, "the gateway is shutting down; nothing was accepted").into());
+        }
+        self.events.write(Event::RunAccepted {
+            run_id: run_id.to_owned(),
+            session_key: incoming.session.clone(),
+            message_key: incoming.key.clone(),
+        })?;
+        self.runs.begin(run_id, &incoming.session);
+        let (engine, run_id) = (Arc::clone(self), run_id.to_owned());
+        self.tasks.run(async move {
+            let end = engine.take_turn(place, &incoming, nested, &run_id, longest).await;
+            engine.events.note(Event::RunEnded {
+                run_id: run_id.clone(),
+                outcome: end.word.to_owned(),
+                code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
+            });
+            engine.runs.end(&run_id, end);
+        });
+        Ok(())
+    }
+
+    async fn take_turn(self: &Arc<Self>, place: Place, incoming: &Incoming, nested: bool, run_id: &str, longest: Duration) -> TurnEnd {
+        let deadline = tokio::time::Instant::now() + longest;
+        let Some(run) = self.runs.get(run_id) else { return TurnEnd::failed(Wire::new(Cancelled::Shutdown, "the run is unknown")) };
+        let mut cancelled = run.cancelled();
+        let turn = tokio::select! {
+            turn = place.turn(nested, Some(deadline)) => turn,
+            _ = cancelled.wait_for(|cancelled| *cancelled) => {
+                return TurnEnd::cancelled(Wire::new(Cancelled::User, "the run was aborted before its turn came"));
+            }
+        };
+        let _turn = match turn {
+            Ok(turn) => turn,
+            Err(busy) => return TurnEnd::failed(exit::wire(&busy.into())),
+        };
+        let tools = GatewayTools::new(self, incoming);
+        self.turns.take(incoming, run_id, Arc::new(tools), deadline, run.cancelled()).await
+    }
+}
+
+fn unknown_run(run_id: &str) -> Failure {
+    let shown: String = run_id.chars().take(64).collect();
+    Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, format!("no run {shown:?} is known here"))
+}

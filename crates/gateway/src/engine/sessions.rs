@@ -1,0 +1,89 @@
+//! Sessions: create, list, history, resolve.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Engine;
+use crate::{
+    exit::{Exit, Failure},
+    session_key::SessionKey,
+};
+
+/// Messages of a history when the caller does not say.
+const DEFAULT_HISTORY: usize = 50;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct CreateParams {
+    pub(crate) key: Option<SessionKey>,
+    pub(crate) agent: Option<String>,
+    /// Creating is idempotent by its key; accepted for symmetry with the other mutating calls.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct HistoryParams {
+    pub(crate) key: SessionKey,
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResolveParams {
+    pub(crate) key: String,
+}
+
+impl Engine {
+    /// Creates a session, or finds it. Without a key it gets one.
+    pub(crate) async fn create(&self, params: CreateParams) -> anyhow::Result<Value> {
+        let key = match params.key {
+            Some(key) => key,
+            None => {
+                let agent = params.agent.as_deref().unwrap_or("main");
+                // The same idempotency key names the same session.
+                let rest = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
+                format!("agent:{agent}:{rest}").parse()?
+            }
+        };
+        let created = self.turns.create(&key).await?;
+        Ok(json!({"key": key, "created": created}))
+    }
+
+    /// Every session, with its size.
+    pub(crate) fn list(&self) -> anyhow::Result<Value> {
+        let mut sessions = Vec::new();
+        for key in self.state.session_keys()? {
+            let bytes = std::fs::metadata(self.state.transcript(&key)?).map_or(0, |file| file.len());
+            sessions.push(json!({"key": key, "bytes": bytes, "turns": self.lanes.inside(&key)}));
+        }
+        Ok(json!({"sessions": sessions}))
+    }
+
+    /// The last messages of a session's active branch.
+    pub(crate) fn history(&self, params: &HistoryParams) -> anyhow::Result<Value> {
+        let mut messages = self.turns.history(&params.key)?;
+        let limit = params.limit.unwrap_or(DEFAULT_HISTORY);
+        let skip = messages.len().saturating_sub(limit);
+        messages.drain(..skip);
+        Ok(json!({"key": params.key, "messages": messages}))
+    }
+
+    /// The whole key of a session, from the key or its last part.
+    pub(crate) fn resolve(&self, params: &ResolveParams) -> anyhow::Result<Value> {
+        let matches = |key: &SessionKey| {
+            key.as_str() == params.key || key.as_str().splitn(3, ':').nth(2) == Some(params.key.as_str())
+        };
+        let found: Vec<SessionKey> = self.state.session_keys()?.into_iter().filter(matches).collect();
+        match &found[..] {
+            [key] => Ok(json!({"key": key})),
+            [] => Err(unknown(&params.key, "no session has that key")),
+            _ => Err(unknown(&params.key, "several sessions end in it; give the whole key")),
+        }
+    }
+}
+
+fn unknown(key: &str, problem: &str) -> anyhow::Error {
+    let shown: String = key.chars().take(64).collect();
+    Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, format!("{shown:?}: {problem}")).into()
+}

@@ -1,0 +1,160 @@
+//! The session tools that a model may call: `sessions_send`, `sessions_spawn`, `sessions_list`, `sessions_history` and
+//! `session_status`. In the gateway they call the engine; in a runner process they call the gateway over RPC.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use moorline_runner::{ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec};
+use moorline_taxonomy::{Local, Request};
+use serde_json::{Value, json};
+
+use super::{Engine, HistoryParams, Incoming, SendParams, SpawnParams};
+use crate::{exit, rpc::client::Client, session_key::SessionKey};
+
+/// What the model is told.
+pub(crate) fn specs() -> Vec<ToolSpec> {
+    let text = json!({"type": "string"});
+    let spec = |name: &str, description: &str, properties: Value, required: Value| ToolSpec {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        parameters: json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false}),
+    };
+    vec![
+        spec(
+            "sessions_send",
+            "Send a message to another session and wait for its reply.",
+            json!({"to": text, "message": text, "timeoutMs": {"type": "integer"}}),
+            json!(["to", "message"]),
+        ),
+        spec(
+            "sessions_spawn",
+            "Give a task to a new sub-agent. Returns at once; the result is announced to this session.",
+            json!({"task": text, "agent": text}),
+            json!(["task"]),
+        ),
+        spec("sessions_list", "List the sessions.", json!({}), json!([])),
+        spec("sessions_history", "Read the last messages of a session.", json!({"key": text, "limit": {"type": "integer"}}), json!(["key"])),
+        spec("session_status", "What is going on in this gateway.", json!({}), json!([])),
+    ]
+}
+
+fn effect_of(name: &str) -> ToolEffect {
+    match name {
+        "sessions_list" | "sessions_history" | "session_status" => ToolEffect::None,
+        _ => ToolEffect::Possible,
+    }
+}
+
+/// The tools of a turn in the gateway.
+pub(super) struct GatewayTools {
+    engine: Weak<Engine>,
+    session: SessionKey,
+    /// Sessions whose turns wait for this one.
+    nested: Vec<SessionKey>,
+}
+
+impl GatewayTools {
+    pub(super) fn new(engine: &Arc<Engine>, incoming: &Incoming) -> Self {
+        let mut nested = vec![incoming.session.clone()];
+        nested.extend(incoming.from.clone());
+        Self { engine: Arc::downgrade(engine), session: incoming.session.clone(), nested }
+    }
+
+    async fn dispatch(&self, call: &ToolCall, context: &ToolContext) -> anyhow::Result<Value> {
+        let engine = self.engine.upgrade().ok_or_else(|| anyhow::anyhow!("the gateway is shutting down"))?;
+        // A call that is repeated is the same send or spawn.
+        let key = format!("{}/{}", context.run_id, call.id);
+        let params = parameters(call, &self.session, &key)?;
+        match call.name.as_str() {
+            "sessions_send" => engine.send(serde_json::from_value::<SendParams>(params)?, &self.nested).await,
+            "sessions_spawn" => engine.spawn(serde_json::from_value::<SpawnParams>(params)?),
+            "sessions_list" => engine.list(),
+            "sessions_history" => engine.history(&serde_json::from_value::<HistoryParams>(params)?),
+            _ => Ok(engine.health()),
+        }
+    }
+}
+
+/// The tool's arguments as the parameters of the RPC method that does it.
+fn parameters(call: &ToolCall, session: &SessionKey, key: &str) -> anyhow::Result<Value> {
+    let mut params = match &call.arguments {
+        Value::Object(_) => call.arguments.clone(),
+        Value::Null => json!({}),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            anyhow::bail!("the arguments must be an object")
+        }
+    };
+    match call.name.as_str() {
+        "sessions_send" => {
+            params["from"] = json!(session);
+            params["idempotencyKey"] = json!(key);
+        }
+        "sessions_spawn" => {
+            params["requester"] = json!(session);
+            params["idempotencyKey"] = json!(key);
+        }
+        "sessions_list" | "sessions_history" | "session_status" => {}
+        other => anyhow::bail!("there is no tool {other:?}"),
+    }
+    Ok(params)
+}
+
+#[async_trait]
+impl ToolHost for GatewayTools {
+    async fn call(&self, call: &ToolCall, context: &ToolContext) -> Result<ToolResult, ToolError> {
+        match self.dispatch(call, context).await {
+            Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn effect(&self, name: &str) -> ToolEffect {
+        effect_of(name)
+    }
+}
+
+/// What the model reads: the reply if there is one, else the whole answer.
+fn said(answer: &Value) -> String {
+    match answer.get("reply").and_then(Value::as_str) {
+        Some(reply) => reply.to_owned(),
+        None => answer.to_string(),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ToolError {
+    let wire = exit::wire(error);
+    ToolError::new(wire.code.known().unwrap_or(Request::Format.into()), format!("{} ({})", wire.message, wire.code))
+}
+
+/// The tools of a runner process.
+pub(crate) struct RemoteTools {
+    client: Option<Client>,
+    session: SessionKey,
+}
+
+pub(crate) fn remote_tools(client: Option<Client>, session: &SessionKey) -> RemoteTools {
+    RemoteTools { client, session: session.clone() }
+}
+
+#[async_trait]
+impl ToolHost for RemoteTools {
+    async fn call(&self, call: &ToolCall, context: &ToolContext) -> Result<ToolResult, ToolError> {
+        let client = self.client.as_ref().ok_or_else(|| {
+            ToolError::new(Local::Config, "no gateway is running that could reach other sessions")
+        })?;
+        let key = format!("{}/{}", context.run_id, call.id);
+        let params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
+        let method = match call.name.as_str() {
+            "session_status" => "health".to_owned(),
+            name => name.replacen('_', ".", 1),
+        };
+        match client.call(&method, params).await {
+            Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn effect(&self, name: &str) -> ToolEffect {
+        effect_of(name)
+    }
+}

@@ -1,0 +1,293 @@
+//! Turns: one message to a session, through the runner, with the scripted model. Shared by the gateway and by runner
+//! processes; it knows neither lanes nor RPC.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
+use moorline_runner::{
+    Candidate, Message, Model, ModelError, ModelReply, ModelRequest, NewSession, Nothing, RunOutcome, Runner, Stop, StopReason,
+    SessionError, StreamSink, ToolCall, ToolHost, Turn, create_session, read_session, scan_session,
+};
+use moorline_taxonomy::{Cancelled, Wire};
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+
+use super::tools;
+use crate::{
+    clock,
+    events::{Event, Events},
+    model::script::{Does, Script},
+    session_key::SessionKey,
+    state_dir::StateDir,
+};
+
+/// A message to a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    pub(crate) text: String,
+    /// The same message is never written twice.
+    pub(crate) key: String,
+    pub(crate) from: Option<SessionKey>,
+    pub(crate) session: SessionKey,
+}
+
+/// The one end of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct TurnEnd {
+    /// The message is in the transcript.
+    pub(crate) delivered: bool,
+    /// `replied`, `parked`, `superseded`, `failed` or `cancelled`.
+    pub(crate) word: &'static str,
+    /// The reply, or what went wrong.
+    pub(crate) outcome: Result<String, Box<Wire>>,
+    pub(crate) parked: Option<PathBuf>,
+}
+
+impl TurnEnd {
+    pub(crate) fn failed(wire: Wire) -> Self {
+        Self { delivered: false, word: "failed", outcome: Err(Box::new(wire)), parked: None }
+    }
+
+    pub(crate) fn cancelled(wire: Wire) -> Self {
+        Self { word: "cancelled", ..Self::failed(wire) }
+    }
+}
+
+/// Takes turns.
+pub(crate) struct Turns {
+    state: StateDir,
+    locks: Locks,
+    runner: Runner,
+    model: ScriptedModel,
+}
+
+impl Turns {
+    pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, script: Script) -> Self {
+        let on_stale = config.on_stale;
+        let locks = Locks::observed_by(config, Arc::new(Recorder(events)));
+        Self { runner: Runner::new(locks.clone()).on_stale(on_stale), locks, model: ScriptedModel { script, failed: Mutex::default() }, state }
+    }
+
+    pub(crate) fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    /// Creates a session's transcript with its header; false when it was there.
+    pub(crate) async fn create(&self, key: &SessionKey) -> anyhow::Result<bool> {
+        let path = self.state.transcript(key)?;
+        if path.exists() {
+            return Ok(false);
+        }
+        let session = NewSession {
+            id: ulid::Ulid::generate().to_string(),
+            session_key: key.to_string(),
+            cwd: self.state.root().to_owned(),
+            parent_session: None,
+        };
+        match create_session(&self.locks, &path, &session, clock::wall()).await {
+            Ok(()) => Ok(true),
+            // Another process was first.
+            Err(SessionError::Exists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a message with this key is in a session's transcript.
+    pub(crate) fn has_message(&self, session: &SessionKey, key: &str) -> anyhow::Result<bool> {
+        let path = self.state.transcript(session)?;
+        if !path.exists() {
+            return Ok(false);
+        }
+        for entry in scan_session(&path)? {
+            if key_of(&entry?.value()).is_some_and(|found| found == key) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The messages of a session's active branch, oldest first.
+    pub(crate) fn history(&self, session: &SessionKey) -> anyhow::Result<Vec<Value>> {
+        let path = self.state.transcript(session)?;
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let read = read_session(&path)?;
+        let messages = read.branch().filter(|entry| entry.role().is_some()).map(|entry| {
+            json!({"id": entry.id(), "role": entry.role(), "text": entry.text(), "idempotencyKey": key_of(&entry.value())})
+        });
+        Ok(messages.collect())
+    }
+
+    /// Takes a turn until its one end. A takeover before any tool had an effect is tried once more.
+    pub(crate) async fn take(
+        &self,
+        incoming: &Incoming,
+        run_id: &str,
+        host: Arc<dyn ToolHost>,
+        deadline: Instant,
+        mut cancelled: watch::Receiver<bool>,
+    ) -> TurnEnd {
+        if let Err(error) = self.create(&incoming.session).await {
+            return TurnEnd::failed(crate::exit::wire(&error));
+        }
+        let transcript = match self.state.transcript(&incoming.session) {
+            Ok(transcript) => transcript,
+            Err(error) => return TurnEnd::failed(crate::exit::wire(&error)),
+        };
+        let provenance = match &incoming.from {
+            Some(from) => json!({"kind": "inter_session", "sourceSessionKey": from}),
+            None => Value::Null,
+        };
+        let mut turn = Turn {
+            transcript,
+            session_key: incoming.session.to_string(),
+            run_id: run_id.to_owned(),
+            message: moorline_runner::Incoming {
+                text: incoming.text.clone(),
+                idempotency_key: incoming.key.clone(),
+                provenance,
+            },
+            system: format!("You are {}.", incoming.session.agent()),
+            tools: tools::specs(),
+            candidates: vec![Candidate::new("scripted", "a"), Candidate::new("scripted", "b")],
+            deadline: Some(deadline.into_std()),
+            may_requeue: true,
+        };
+        let stop = Stop::new();
+        let stopping = async {
+            // A sender that is gone does not cancel.
+            if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            stop.stop(Cancelled::User);
+            std::future::pending::<TurnEnd>().await
+        };
+        let running = async {
+            let mut outcome = self.runner.run(&turn, &self.model, host.as_ref(), &mut Nothing, &stop).await;
+            if matches!(outcome, RunOutcome::Requeue(_)) {
+                turn.may_requeue = false;
+                outcome = self.runner.run(&turn, &self.model, host.as_ref(), &mut Nothing, &stop).await;
+            }
+            end_of(outcome)
+        };
+        tokio::select! {
+            end = running => end,
+            end = stopping => end,
+        }
+    }
+}
+
+fn end_of(outcome: RunOutcome) -> TurnEnd {
+    match outcome {
+        RunOutcome::Replied(reply) => {
+            TurnEnd { delivered: true, word: "replied", outcome: Ok(reply.text), parked: None }
+        }
+        RunOutcome::Superseded(superseded) => TurnEnd {
+            delivered: true,
+            word: if superseded.parked.is_some() { "parked" } else { "superseded" },
+            outcome: Err(Box::new(superseded.wire)),
+            parked: superseded.parked,
+        },
+        RunOutcome::Requeue(wire) => TurnEnd { word: "superseded", ..TurnEnd::failed(wire) },
+        RunOutcome::Failed(failure) => TurnEnd {
+            delivered: failure.message_kept,
+            parked: failure.parked,
+            ..TurnEnd::failed(failure.wire)
+        },
+        RunOutcome::Cancelled(why) => TurnEnd::cancelled(Wire::new(why, "the run was cancelled")),
+    }
+}
+
+/// The idempotency key that the runner wrote with a user's message.
+fn key_of(entry: &Value) -> Option<String> {
+    entry.get("message")?.get("idempotencyKey")?.as_str().map(str::to_owned)
+}
+
+/// Writes down what the locks meet.
+struct Recorder(Events);
+
+impl Observer for Recorder {
+    fn taken_over(&self, held: &Held) {
+        let Some(taken) = held.taken_over() else { return };
+        self.0.note(Event::LockReclaimed {
+            lock_path: lock_path(held.target()),
+            owner_pid: taken.record.pid,
+            run_id: taken.record.run_id.clone(),
+            reasons: taken.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
+        });
+    }
+
+    fn stale(&self, report: &Report) {
+        self.0.note(Event::LockStale {
+            lock_path: report.lock_path.display().to_string(),
+            owner_pid: report.record.pid,
+            reasons: report.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
+        });
+    }
+}
+
+fn lock_path(target: &Target) -> String {
+    target.lock_path().display().to_string()
+}
+
+/// The scripted model as a provider of the runner. The agent is the one whose session the run belongs to.
+struct ScriptedModel {
+    script: Script,
+    /// Scripted failures that a run has seen so far; forgotten when a call of the run succeeds.
+    failed: Mutex<HashMap<String, u32>>,
+}
+
+impl ScriptedModel {
+    fn failed(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Model for ScriptedModel {
+    async fn call(&self, request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+        let agent = request.system.strip_prefix("You are ").and_then(|rest| rest.strip_suffix('.')).unwrap_or("main");
+        let last_user = request.messages.iter().rposition(|message| matches!(message, Message::User { .. }));
+        let text = last_user.and_then(|place| request.messages.get(place)).map(Message::text).unwrap_or_default();
+        let after = request.messages.get(last_user.map_or(0, |place| place + 1)..).unwrap_or_default();
+        let results: Vec<String> = after
+            .iter()
+            .filter_map(|message| match message {
+                Message::ToolResult { text, .. } => Some(text.clone()),
+                Message::User { .. } | Message::Assistant { .. } => None,
+            })
+            .collect();
+        let failed = self.failed().get(&request.run_id).copied().unwrap_or(0);
+        let step = self.script.next(agent, text, &results, failed);
+        match &step.does {
+            Does::Fail { .. } => *self.failed().entry(request.run_id.clone()).or_default() += 1,
+            // Between two tools the count must stay, or the rule would fail anew.
+            Does::Call { .. } => {}
+            Does::Reply(_) => {
+                self.failed().remove(&request.run_id);
+            }
+        }
+        tokio::time::sleep(step.delay).await;
+        match step.does {
+            Does::Reply(text) => Ok(ModelReply::text(text)),
+            Does::Call { name, arguments } => Ok(ModelReply {
+                tool_calls: vec![ToolCall { id: format!("call-{}", results.len() + 1), name, arguments }],
+                stop: StopReason::ToolUse,
+                ..ModelReply::default()
+            }),
+            Does::Fail { code, retry_after } => {
+                let error = ModelError::new(code, "the script says so");
+                Err(match retry_after {
+                    Some(delay) => error.retry_after(delay),
+                    None => error,
+                })
+            }
+        }
+    }
+}

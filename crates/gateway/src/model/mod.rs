@@ -1,0 +1,3 @@
+//! Models: the embedded scripted one.
+
+pub(crate) mod script;

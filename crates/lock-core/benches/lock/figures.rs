@@ -1,0 +1,37 @@
+//! Samples, percentiles and lines of the report.
+
+use std::{path::Path, process::Command, time::Duration};
+
+/// Durations of one thing.
+#[derive(Default)]
+pub(crate) struct Samples(Vec<Duration>);
+
+impl Samples {
+    pub(crate) fn push(&mut self, sample: Duration) {
+        self.0.push(sample);
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(crate) fn percentile(&mut self, percent: f64) -> Duration {
+        self.0.sort_unstable();
+        let at = ((self.0.len() as f64 - 1.0) * percent / 100.0).round() as usize;
+        self.0.get(at).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn line(&mut self, what: &str) {
+        let (p50, p99, max) = (self.percentile(50.0), self.percentile(99.0), self.percentile(100.0));
+        println!("  {what:<46} p50 {:>9.1} us   p99 {:>9.1} us   max {:>9.1} us   n {}", us(p50), us(p99), us(max), self.0.len());
+    }
+}
+
+pub(crate) fn us(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+pub(crate) fn filesystem(dir: &Path) -> String {
+    let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(dir).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,106 @@
+//! What stood in the way of an acquisition at its last look, and the report an error carries about it.
+//!
+//! The decision: what is kept is what was read and judged, not the open file. A descriptor kept for a report would hold a
+//! removed file in the kernel, and with it the news that it was removed.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Relation, Report, pid_alive},
+    judge::{Evidence, Judgement, Own, Reason, State},
+    record::Record,
+    registry,
+    sys::{clock::WallMs, process::Identity},
+    target::Target,
+};
+
+pub(crate) enum Obstacle {
+    /// Nothing yet, or what stood there is gone.
+    Nothing,
+    /// Something at the path that could not even be opened.
+    Unreadable,
+    /// The guard that reclaimers of other programs put there, with what it says of its owner.
+    Guard { says: String },
+    /// A lock.
+    Lock { record: Record, evidence: Evidence, judgement: Judgement },
+}
+
+impl Obstacle {
+    /// Why it is stale or not provable.
+    pub(crate) fn reasons(&self) -> &[Reason] {
+        match self {
+            Self::Nothing => &[],
+            Self::Unreadable | Self::Guard { .. } => &[Reason::UnverifiableOwner],
+            Self::Lock { judgement, .. } => &judgement.reasons,
+        }
+    }
+
+    /// Whether it is a live lock that is to be reported.
+    pub(crate) fn is_live_stale(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Unreadable | Self::Guard { .. } => false,
+            Self::Lock { judgement, .. } => judgement.live_stale(),
+        }
+    }
+
+    fn relation(&self) -> Relation {
+        match self {
+            Self::Nothing | Self::Unreadable | Self::Guard { .. } => Relation::Unprovable,
+            Self::Lock { evidence, judgement, .. } => match judgement.state {
+                State::Live if evidence.own == Own::Registered => Relation::ThisProcess,
+                State::Live => Relation::OtherProcess,
+                State::Contended | State::Dead | State::Unknown => Relation::Unprovable,
+            },
+        }
+    }
+
+    /// The report of the head of a lane, which has looked at the file itself.
+    pub(crate) fn report(&self, target: &Target, identity: &Identity, waited: Duration) -> Report {
+        let mut report = own_process_report(target, identity, waited, Relation::Unprovable, 0);
+        report.relation = self.relation();
+        report.reasons = self.reasons().to_vec();
+        match self {
+            Self::Nothing | Self::Unreadable => {}
+            Self::Guard { says } => report.reclaim_guard = Some(says.clone()),
+            Self::Lock { record, evidence, .. } => {
+                report.record = record.clone();
+                report.age = record.age(WallMs::now());
+                report.pid_alive = pid_alive(evidence.pid);
+            }
+        }
+        report
+    }
+}
+
+/// The report of one who waits behind others of this process, where the owner is known without looking at the file.
+pub(crate) fn own_process_report(
+    target: &Target,
+    identity: &Identity,
+    waited: Duration,
+    relation: Relation,
+    queue_position: usize,
+) -> Report {
+    let owner = match relation {
+        Relation::ThisRun | Relation::ThisProcess => {
+            registry::global().all().into_iter().find(|hold| hold.target().key() == target.key())
+        }
+        Relation::OtherProcess | Relation::Unprovable => None,
+    };
+    let mut record = Record::default();
+    if let Some(hold) = &owner {
+        record.pid = Some(identity.pid);
+        record.run_id = Some(hold.tag().run_id().to_owned());
+        record.session_key = hold.tag().session_key().map(str::to_owned);
+    }
+    Report {
+        lock_path: target.lock_path(),
+        relation,
+        record,
+        pid_alive: owner.is_some().then_some(true),
+        age: owner.as_ref().map(|hold| hold.held_for()),
+        reasons: Vec::new(),
+        waited,
+        queue_position,
+        reclaim_guard: None,
+    }
+}

@@ -1,0 +1,18 @@
+//! The run: one turn of a session, from the user's message to exactly one outcome.
+
+mod candidates;
+mod message;
+mod model;
+mod outcome;
+mod record;
+mod runner;
+mod steps;
+mod tool;
+mod turn;
+
+pub use message::{Message, ToolCall};
+pub use model::{Candidate, Model, ModelError, ModelReply, ModelRequest, Nothing, StopReason, StreamSink, ToolSpec, Usage};
+pub use outcome::{Failure, Reply, RunOutcome, Superseded};
+pub use runner::Runner;
+pub use tool::{ToolContext, ToolEffect, ToolError, ToolHost, ToolResult};
+pub use turn::{Incoming, Turn};

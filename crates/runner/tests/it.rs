@@ -1,0 +1,17 @@
+//! One binary for the crate's tests with real files.
+#![allow(clippy::disallowed_methods, reason = "tests play the other writers, which keep no rule of ours")]
+#![allow(unreachable_pub, reason = "one binary, and its modules are its only readers")]
+
+#[path = "it/support.rs"]
+mod support;
+
+#[path = "it/attempt.rs"]
+mod attempt;
+#[path = "it/fence.rs"]
+mod fence;
+#[path = "it/first.rs"]
+mod first;
+#[path = "it/transcripts.rs"]
+mod transcripts;
+#[path = "it/turns.rs"]
+mod turns;
