@@ -7,10 +7,18 @@ mod support;
 
 #[path = "it/attempt.rs"]
 mod attempt;
+#[path = "it/child.rs"]
+mod child;
+#[path = "it/crash.rs"]
+mod crash;
 #[path = "it/fence.rs"]
 mod fence;
 #[path = "it/first.rs"]
 mod first;
+#[path = "it/large.rs"]
+mod large;
+#[path = "it/machine.rs"]
+mod machine;
 #[path = "it/transcripts.rs"]
 mod transcripts;
 #[path = "it/turns.rs"]

@@ -67,7 +67,7 @@ impl Parts {
             kind: text(&["type", "errorType", "error_type", "__type"])
                 .or_else(|| text(&["status"]).filter(|status| status.parse::<u16>().is_err()))
                 .or_else(|| text(&["reason"]))
-                .or_else(|| text(&["name"]))
+                .or_else(|| text(&["name"]).filter(|name| !says_nothing(name)))
                 .map(str::to_owned),
             message: text(&["message", "text", "msg", "errorMessage", "error_message", "error_msg", "status_msg"])
                 .map(str::to_owned),
@@ -186,6 +186,11 @@ fn beneath(value: &Value) -> Vec<&Value> {
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
         })
         .collect()
+}
+
+/// Names that clients give to every failed call.
+fn says_nothing(name: &str) -> bool {
+    matches!(name, "Error" | "APIError" | "ApiError" | "APIStatusError" | "AI_APICallError" | "AI_RetryError" | "FailoverError")
 }
 
 fn cut(text: &str) -> String {

@@ -87,6 +87,7 @@ vendor_rules! {
         broad "UNAUTHENTICATED" => AUTH;
         broad "PERMISSION_DENIED" => AUTH;
         broad "NOT_FOUND" => MODEL_NOT_FOUND;
+        exact "RESOURCE_EXHAUSTED" under 402 => BILLING;
         broad "RESOURCE_EXHAUSTED" => RATE_LIMIT;
         broad "DEADLINE_EXCEEDED" => TIMEOUT;
         weak "CANCELLED" => TIMEOUT;

@@ -51,13 +51,12 @@ async fn tell(root: &std::path::Path) -> anyhow::Result<Exit> {
 
     story.chapter("agents talk");
     converse(&mut story, &gateway).await?;
+    // The exchanges that the sends began go on for a moment; the next chapters want to be alone with their sessions.
+    wait_for_announces(&mut story, &gateway).await?;
     story.chapter("a live owner is never removed");
     stop_an_owner(&mut story, &state, &gateway).await?;
     story.chapter("kill -9");
     kill_an_owner(&mut story, &state, &gateway).await?;
-    story.chapter("results arrive once");
-    wait_for_announces(&mut story, &gateway).await?;
-
     let status = gateway.stop(PATIENCE).await?;
     story.line("gateway", &format!("pid {} ended by SIGTERM, {status}", gateway.pid()));
     story.chapter("audit, by a separate process, from the files alone");
@@ -194,7 +193,7 @@ async fn kill_an_owner(story: &mut Story, state: &StateDir, gateway: &Gateway) -
     Ok(())
 }
 
-/// Every finished child's result reaches its requester.
+/// Waits until every finished child's result has reached its requester and no turn is under way.
 async fn wait_for_announces(story: &mut Story, gateway: &Gateway) -> anyhow::Result<()> {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{exit::Exit, rpc::client::Client, state_dir::StateDir};
 
-/// The hold that runners of the demo declare. Short, so that the demo is.
+/// The longest hold that compacting runners of the demo declare. Short, so that the demo is.
 const MAX_HOLD_MS: &str = "400";
 
 fn program() -> anyhow::Result<PathBuf> {
@@ -81,9 +81,9 @@ impl Gateway {
         command.args(["agent", "--json", "--session", key, "--message", message, "--state"]).arg(self.state.root());
         if let Some(compact) = compact {
             command.args(["--compact-first-ms", &compact.as_millis().to_string()]);
+            command.env("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS", MAX_HOLD_MS);
         }
         let child = command
-            .env("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS", MAX_HOLD_MS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

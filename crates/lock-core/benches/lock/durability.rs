@@ -12,7 +12,7 @@ pub(crate) fn run() {
     println!("\nappends of {} bytes under a held lock", LINE.len());
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut raw = |what: &str, sync: bool, count: usize| {
+    let raw = |what: &str, sync: bool, count: usize| {
         let mut file = File::options().append(true).create(true).open(dir.path().join("raw")).unwrap();
         let mut samples = Samples::default();
         for _ in 0..count {

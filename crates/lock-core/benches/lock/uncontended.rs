@@ -46,7 +46,7 @@ pub(crate) fn run(dir: &Path) {
     floor.line("floor: O_TMPFILE + linkat + unlink");
     written.line("the same with 400 bytes written");
     lock.line("acquire + release");
-    let ratio = |percent| us(lock.percentile(percent)) / us(floor.percentile(percent));
+    let mut ratio = |percent| us(lock.percentile(percent)) / us(floor.percentile(percent));
     let (p50, p99) = (ratio(50.0), ratio(99.0));
     println!("  ratio to the floor: p50 {p50:.2}, p99 {p99:.2} (target <= 1.6)");
 }

@@ -108,7 +108,10 @@ pub(super) struct SessionRow {
 /// Reads an answer.
 pub(super) fn read_answer<T: DeserializeOwned>(method: &str, answer: Value) -> Result<T, AttemptError> {
     serde_path_to_error::deserialize(answer).map_err(|error| {
-        let problem = format!("{}: {}", error.path(), error.inner());
+        let path = error.path().to_string();
+        // `.` is the answer itself.
+        let problem =
+            if path == "." { error.inner().to_string() } else { format!("{path}: {}", error.inner()) };
         Failure::Answer { method: method.to_owned(), problem }.into()
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! Time is tokio's paused clock: a test that takes nine seconds of it takes none. `fake` is a small gateway with sessions,
 //! locks, children and announces; `scripted` answers what a test tells it to.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::result_large_err, reason = "the port says what an error is")]
 
 mod bounds;
 mod errors;

@@ -66,8 +66,8 @@ async fn the_examples_of_the_page_pass() {
     let examples: Vec<_> =
         page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 3);
-    let fake = Fake::new(MODELS);
     for example in examples {
+        let fake = Fake::new(MODELS);
         let scenarios = read_scenarios("docs/qa.md", example).unwrap();
         let report = Run::new("01J", &fake, &SystemClock).unwrap().contention(&fake).run(&scenarios).await;
         assert_eq!(report.outcome, Outcome::Passed, "\n{}", summary(&report, false));

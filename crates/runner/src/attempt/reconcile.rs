@@ -10,7 +10,7 @@
 //!
 //! What must stay true: this runs with the lock held and before anything is written; when it cannot tell, it is a takeover.
 
-use std::{io, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use moorline_lock_core::{Change, Held, Journal};
 
@@ -19,7 +19,7 @@ use super::{
     error::{AttemptError, TakeoverCause},
     window::{Open, Setup},
 };
-use crate::transcript::{Forward, Merged};
+use crate::transcript::{Forward, Merged, Tip};
 
 /// Reading up to this many bytes takes less time than handing the work over.
 const INLINE: u64 = 256 * 1024;
@@ -27,20 +27,14 @@ const INLINE: u64 = 256 * 1024;
 const HEAD: usize = 4096;
 
 /// Checks the fence, merges what may be merged, and moves the fence. Returns the lines that concern the run.
+///
+/// The verdict comes first, from a look that changes nothing: a torn line is cut, and a file that was replaced is opened
+/// for writing, only when the run goes on.
 pub(super) async fn reconcile(setup: &Setup, held: &Held, open: &mut Open) -> Result<Vec<String>, AttemptError> {
-    let change = open.fence.check()?;
-    match change {
+    match open.fence.check()? {
         Change::Unchanged => Ok(Vec::new()),
         Change::Missing => Err(setup.takeover(TakeoverCause::Missing)),
-        Change::Grown { from, to } => {
-            if !ends_with_newline(open.journal.file(), to).map_err(|error| setup.read(error))? {
-                // A writer that did not hold the lock died in the middle; opening cuts the torn line off and keeps it.
-                open.journal = setup.open(held).await?;
-            } else {
-                open.journal.accept(to);
-            }
-            merge(setup, open, from)
-        }
+        Change::Grown { from, to } => grown(setup, held, open, from, to).await,
         Change::Touched { contents: false } if matches!(open.contents, Contents::Unknown) => {
             open.refence(setup)?;
             Ok(Vec::new())
@@ -50,53 +44,83 @@ pub(super) async fn reconcile(setup: &Setup, held: &Held, open: &mut Open) -> Re
     }
 }
 
+async fn grown(
+    setup: &Setup,
+    held: &Held,
+    open: &mut Open,
+    from: u64,
+    to: u64,
+) -> Result<Vec<String>, AttemptError> {
+    let (tip, news) = judge(setup, open.journal.file(), open.tip.clone(), from, to)?;
+    if ends_with_newline(open.journal.file(), to).map_err(|error| setup.read(error))? {
+        open.journal.accept(to);
+        open.tip = tip;
+        open.refence(setup)?;
+        return Ok(news);
+    }
+    // A writer that did not hold the lock died in the middle of a line; opening cuts it off and keeps it.
+    let before = open.tip.clone();
+    go_on(setup, held, open, before, from).await
+}
+
 async fn rewritten(
     setup: &Setup,
     held: &Held,
     open: &mut Open,
     otherwise: TakeoverCause,
 ) -> Result<Vec<String>, AttemptError> {
-    let journal = setup.open(held).await?;
-    let now = read_all(journal.file(), journal.len()).map_err(|error| setup.read(error))?;
-    let Some(now) = now else { return Err(setup.takeover(otherwise)) };
-    if let Some(same) = open.contents.same(&now) {
-        open.journal = journal;
-        return merge(setup, open, same);
-    }
-    let Some(migrated) = open.contents.kept().and_then(|old| setup.format.migrated(old, &now)) else {
+    let read = |error| setup.read(error);
+    let file = match File::open(setup.target.path()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(setup.takeover(TakeoverCause::Missing)),
+        Err(error) => return Err(read(error)),
+    };
+    let len = file.metadata().map_err(read)?.len();
+    let Some(now) = read_all(&file, len).map_err(read)? else { return Err(setup.takeover(otherwise)) };
+    let (tip, from) = if let Some(same) = open.contents.same(&now) {
+        (open.tip.clone(), same)
+    } else if let Some(migrated) = open.contents.kept().and_then(|old| setup.format.migrated(old, &now)) {
+        tracing::info!(transcript = %setup.target.path().display(), "the transcript was migrated meanwhile; accepted");
+        // The leaf is the same entry, under the name that the migration gave it.
+        (setup.format.tip(&file, migrated).map_err(read)?, migrated)
+    } else {
         return Err(setup.takeover(otherwise));
     };
-    // The leaf is the same entry, under the name that the migration gave it.
-    open.tip = setup.format.tip(journal.file(), migrated).map_err(|error| setup.read(error))?;
-    open.contents = Contents::new(setup.format.may_migrate(&now[..now.len().min(HEAD)]));
-    open.journal = journal;
-    tracing::info!(transcript = %setup.target.path().display(), "the transcript was migrated meanwhile; accepted");
-    merge(setup, open, migrated)
+    judge(setup, &file, tip.clone(), from, len)?;
+    go_on(setup, held, open, tip, from).await
 }
 
-/// Lets the format judge what was added from `from` on, and moves the fence behind it.
-fn merge(setup: &Setup, open: &mut Open, from: u64) -> Result<Vec<String>, AttemptError> {
-    let to = open.journal.len();
-    let mut added = Forward::new(open.journal.file(), from, to).map(|line| match line {
+/// Opens the file that is there now, and judges what it has behind `from`; `tip` is where the run stood there.
+async fn go_on(
+    setup: &Setup,
+    held: &Held,
+    open: &mut Open,
+    tip: Tip,
+    from: u64,
+) -> Result<Vec<String>, AttemptError> {
+    let journal = setup.open(held).await?;
+    let (tip, news) = judge(setup, journal.file(), tip, from, journal.len())?;
+    open.contents = contents_of(setup, &journal).await.map_err(|error| setup.read(error))?;
+    open.journal = journal;
+    open.tip = tip;
+    open.refence(setup)?;
+    Ok(news)
+}
+
+/// Lets the format judge what was added between `from` and `to`.
+fn judge(setup: &Setup, file: &File, tip: Tip, from: u64, to: u64) -> Result<(Tip, Vec<String>), AttemptError> {
+    let mut added = Forward::new(file, from, to).map(|line| match line {
         Ok(line) if line.too_long => Err(io::Error::new(io::ErrorKind::InvalidData, "an added line is too long to judge")),
         Ok(line) => Ok(line.bytes),
         Err(error) => Err(error),
     });
-    let merged = setup.format.merge(setup.tag.run_id(), open.tip.clone(), &mut added);
-    match merged.map_err(|error| setup.read(error))? {
+    match setup.format.merge(setup.tag.run_id(), tip, &mut added).map_err(|error| setup.read(error))? {
         Merged::Takeover { what } => Err(setup.takeover(TakeoverCause::Added { what })),
-        Merged::Accepted { tip, news } => {
-            open.tip = tip;
-            open.refence(setup)?;
-            if to > from {
-                tracing::debug!(transcript = %setup.target.path().display(), bytes = to - from, "merged what others added");
-            }
-            Ok(news)
-        }
+        Merged::Accepted { tip, news } => Ok((tip, news)),
     }
 }
 
-fn ends_with_newline(file: &std::fs::File, len: u64) -> io::Result<bool> {
+fn ends_with_newline(file: &File, len: u64) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, len.saturating_sub(1))?;
     Ok(last == *b"\n")

@@ -14,7 +14,10 @@ use moorline_taxonomy::{Code, Coordination};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::support::{Site, attempt, leaf_of, opening, says, started};
+use crate::{
+    child::Child,
+    support::{Site, attempt, leaf_of, opening, says, started},
+};
 
 fn at() -> SystemTime {
     SystemTime::UNIX_EPOCH
@@ -145,13 +148,13 @@ async fn a_stale_lock_on_the_way_back_is_a_takeover() {
     started(&site);
     let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
     // A live owner that holds the lock for too long is reported, and stays.
-    let other = attempt(&site, "r2").await;
+    let other = Child::holding(&site.path);
     let error = timeout(Duration::from_secs(5), released.reacquire_after_prompt()).await.unwrap().unwrap_err();
     let wire = moorline_taxonomy::Wire::of(&error);
     assert!(error.is_takeover());
     assert!(wire.causes.iter().any(|cause| cause.message.contains("stale")), "{wire:?}");
     assert!(!site.lock_is_free(), "a live lock is never removed");
-    other.finish().await.unwrap();
+    other.end();
 }
 
 #[tokio::test]
@@ -337,10 +340,10 @@ async fn the_way_back_can_wait_for_a_stale_owner() {
     let mut opening = opening(&site, "r1");
     opening.wait_back.on_stale = Some(OnStale::Wait);
     let released = Attempt::acquire(opening).await.unwrap().release_for_prompt().await.unwrap();
-    let other = attempt(&site, "r2").await;
+    let other = Child::holding(&site.path);
     let back = tokio::spawn(released.reacquire_after_prompt());
     tokio::time::sleep(Duration::from_millis(80)).await;
-    other.finish().await.unwrap();
+    other.end();
     back.await.unwrap().unwrap().0.finish().await.unwrap();
 }
 

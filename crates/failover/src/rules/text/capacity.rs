@@ -16,9 +16,9 @@ const BUSY: Statuses = Statuses::UNSAID
     .and(Statuses::S429)
     .and(Statuses::OTHER_4XX)
     .and(Statuses::SERVER);
+/// Where a throttle is reported. Not under 402: there a limit is one of money, unless it says when it starts anew.
 const LIMITED: Statuses = Statuses::UNSAID
     .and(Statuses::S400)
-    .and(Statuses::S402)
     .and(Statuses::S403)
     .and(Statuses::S409)
     .and(Statuses::S413)
@@ -48,6 +48,8 @@ text_rules! {
     THROTTLE "throttle":
     "upstream" (alone) ["rate limited upstream|temporarily rate limited upstream"]
         => RATE_LIMIT.on(Scope::Upstream), LIMITED, "https://openrouter.ai/docs/api/reference/errors-and-debugging";
+    "tokens" (alone) ["too many tokens|too many concurrent|tokens per minute|tokens per min|token per minute|tokens per day|tokens per hour|tpm|tpd", "!context length|context window"]
+        => RATE_LIMIT, LIMITED, "https://docs.aws.amazon.com/bedrock/latest/userguide/quotas.html";
     "rate" ["rate limit*|ratelimit*|rate exceeded|rate is limited|request rate|rate increased too quickly|too many requests|too many concurrent|too many tokens|too many api|throttl*|concurrency limit|concurrent requests|concurrency exceeded|requests per minute|requests per second|requests per day|requests per hour|request per minute|tokens per minute|tokens per min|tokens per day|token per minute|per minute|rpm|tpm|rpd|tpd|qps|slow down|requests too quickly|sending requests too|request limit|requests limit|requests list|request quota|token quota|tokens quota|quota exceeded|exceeded quota|exceeded your quota|quota limit|quota has been exceeded|exceeding the account quotas|provisioned throughput|exceeded the provisioned|api call limit|call limit|calls limit|request frequency|reached the limit|limit reached for", "!context length|context window"]
         => RATE_LIMIT, LIMITED, "https://developers.openai.com/docs/guides/error-codes";
     "usage" (alone) ["usage limit|usage limits|usage quota|weekly limit|monthly limit|daily limit|hourly limit|hit your limit|exceeded your limit|exceeded the limit|limit reached|limit has been reached|limit exceeded|reached your limit|session limit|token usage|resource exhausted|resource has been exhausted|resourceexhausted|exhausted your|limit exhausted|limitation|fair use|cooling down|cooldown|model cooldown"]

@@ -102,7 +102,7 @@ text_rules! {
         => FORMAT, UNSAID, "https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use";
     "support" (vague) ["does not support|doesn t support|do not support|is not supported with|not supported by|is not supported when|not supported for this model|not support|unsupported"]
         => FORMAT.of_this_model(), UNSAID, "https://platform.openai.com/docs/api-reference";
-    "argument" (vague) ["specified an invalid argument|invalid argument|must be a|must be an|must be one of|should be a|is required|are required|expected a|expected an|not of type|is not allowed"]
+    "argument" (vague) ["specified an invalid argument|argument not supported|not supported together|invalid argument|must be a|must be an|must be one of|should be a|is required|are required|expected a|expected an|not of type|is not allowed"]
         => FORMAT, UNSAID, "https://grpc.io/docs/guides/status-codes/";
     "zh" (vague) ["参数有误|参数错误|参数非法|参数不合法|非法参数|参数缺失|缺少参数|请求参数|格式错误|参数异常"]
         => FORMAT, UNSAID, "https://docs.bigmodel.cn/cn/api/api-code";
