@@ -34,6 +34,8 @@ enum Command {
     Agent(AgentArgs),
     /// Check from the files alone that every promise was kept exactly once
     Audit(AuditArgs),
+    /// Say what errors are and what each consumer does about them: JSON Lines in, one line out for each
+    Classify(ClassifyArgs),
     /// Acquire, look at, clean and revoke session locks
     #[command(subcommand, after_help = FAIL_CLOSED)]
     Lock(Lock),
@@ -156,6 +158,23 @@ pub(crate) struct AuditArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// Where the errors were met
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) surface: ClassifySurface,
+    /// JSON Lines on stdout, also on a terminal
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassifySurface {
+    Auto,
+    Provider,
+    Delivery,
+}
+
 fn ip(text: &str) -> Result<String, String> {
     text.parse::<std::net::IpAddr>().map(|_| text.to_owned()).map_err(|_| "an IP address is needed, as 127.0.0.1".to_owned())
 }
@@ -219,6 +238,7 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Call(args) => (args.json, commands::call::run(&args)),
         Command::Agent(args) => (args.json, commands::agent::run(&args)),
         Command::Audit(args) => (args.json, commands::audit::run(&args)),
+        Command::Classify(args) => (args.json, commands::classify::run(&args)),
         Command::Lock(Lock::Exec(args)) => (args.json, commands::lock_exec::run(&args)),
         Command::Lock(Lock::Inspect(args)) => (args.json, commands::lock::inspect(&args)),
         Command::Lock(Lock::Sweep(args)) => (args.json, commands::lock::sweep(&args)),

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod audit;
 pub(crate) mod call;
+pub(crate) mod classify;
 pub(crate) mod lock;
 pub(crate) mod lock_exec;
 pub(crate) mod serve;

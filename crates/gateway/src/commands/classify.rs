@@ -1,0 +1,185 @@
+//! `moorline classify`: foreign errors in, codes and verdicts out.
+//!
+//! One line out for each line in, whatever the line is. The classes come from the libraries; here they are only composed:
+//! a local error in any wrapping first, then what a provider or a channel said.
+
+use std::{
+    borrow::Cow,
+    io::{BufRead, IsTerminal, Read, Write},
+    time::Duration,
+};
+
+use anyhow::Context;
+use moorline_announce::{DeliveryVerdict, classify_delivery};
+use moorline_failover::{Surface, explain, render};
+use moorline_taxonomy::{AnnounceVerdict, Domain, foreign, policy};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{ClassifyArgs, ClassifySurface},
+    clock,
+    exit::Exit,
+};
+
+/// Bytes of one line that are read; an error is not larger, and what is cut is not JSON any more.
+const MAX_LINE: u64 = 4 * 1024 * 1024;
+
+pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
+    let human = !args.json && std::io::stdout().is_terminal();
+    let mut input = std::io::stdin().lock();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut exit = Exit::Ok;
+    loop {
+        let mut line = Vec::new();
+        let read = Read::by_ref(&mut input).take(MAX_LINE).read_until(b'\n', &mut line).context("cannot read standard input")?;
+        if read == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') && read as u64 == MAX_LINE {
+            skip_line(&mut input)?;
+        }
+        let answer = match serde_json::from_slice::<Value>(&line) {
+            Ok(value) => classified(&value, args.surface),
+            Err(error) => {
+                exit = Exit::BadInput;
+                broken(&error)
+            }
+        };
+        let written = if human {
+            writeln!(out, "{}\n", answer.text())
+        } else {
+            serde_json::to_writer(&mut out, &answer.json()?).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"))
+        };
+        // Whoever closed the pipe has read enough.
+        if written.is_err() {
+            return Ok(exit);
+        }
+    }
+    let _ = out.flush();
+    Ok(exit)
+}
+
+/// The rest of a line that is too long.
+fn skip_line(input: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+enum Answer {
+    Explained(Box<moorline_failover::Explained>),
+    Plain(Value),
+}
+
+impl Answer {
+    fn json(&self) -> serde_json::Result<Cow<'_, Value>> {
+        match self {
+            Self::Explained(explained) => Ok(Cow::Owned(serde_json::to_value(explained)?)),
+            Self::Plain(value) => Ok(Cow::Borrowed(value)),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Explained(explained) => render(explained),
+            Self::Plain(value) => {
+                let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+                let lines = fields.map(|(key, value)| match value {
+                    Value::String(text) => format!("  {key:<13} {text}"),
+                    other => format!("  {key:<13} {other}"),
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
+
+fn classified(value: &Value, surface: ClassifySurface) -> Answer {
+    let surface = match surface {
+        ClassifySurface::Auto if is_of_a_channel(value) => ClassifySurface::Delivery,
+        other => other,
+    };
+    match surface {
+        ClassifySurface::Auto => Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall()))),
+        ClassifySurface::Provider => Answer::Explained(Box::new(explain(value, Surface::Provider, clock::wall()))),
+        ClassifySurface::Delivery => of_delivery(value),
+    }
+}
+
+/// An error that names a channel and no provider came from a delivery.
+fn is_of_a_channel(value: &Value) -> bool {
+    let has = |name: &str| value.get(name).is_some_and(Value::is_string);
+    has("channel") && !has("provider")
+}
+
+fn of_delivery(value: &Value) -> Answer {
+    let verdict = classify_delivery(value);
+    // A lock that was in the way of a delivery, or a defect of the sender, says nothing about the channel.
+    let local = match foreign::read(value) {
+        foreign::Reading::Ours(found) => match found.code.domain() {
+            Domain::Coordination | Domain::Cancelled => true,
+            Domain::Local => verdict.rule == "none",
+            Domain::Request | Domain::Provider | Domain::Delivery => false,
+        },
+        foreign::Reading::Provider { .. } | foreign::Reading::Unknown => false,
+    };
+    if local {
+        return Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall())));
+    }
+    Answer::Plain(delivery_json(&verdict))
+}
+
+fn delivery_json(verdict: &DeliveryVerdict) -> Value {
+    let verdicts = policy(verdict.code(), verdict.effect);
+    let retry = match (verdict.retry_after, verdicts.announce) {
+        (Some(delay), AnnounceVerdict::Retry) if delay.is_zero() => "now",
+        (Some(_), AnnounceVerdict::Retry) => "after",
+        (None, AnnounceVerdict::Retry) => "backoff",
+        (_, AnnounceVerdict::Permanent | AnnounceVerdict::Reconcile | AnnounceVerdict::Stop | AnnounceVerdict::None) => "forbidden",
+    };
+    json!({
+        "code": verdict.code().to_string(),
+        "domain": verdict.code().domain().as_str(),
+        "reason": null,
+        "scope": verdict.scope.map(|scope| scope.as_str()),
+        "retry": retry,
+        "retryAfterMs": verdict.retry_after.map(millis),
+        "evidence": verdict.evidence.as_str(),
+        "certainty": verdict.certainty.as_str(),
+        "rule": verdict.rule,
+        "causes": [],
+        "verdicts": verdicts,
+        "effect": verdict.effect,
+        "movedTo": verdict.moved_to,
+    })
+}
+
+/// A line that is not JSON is answered like any other.
+fn broken(error: &serde_json::Error) -> Answer {
+    let unclassified = moorline_taxonomy::Code::Local(moorline_taxonomy::Local::Unclassified);
+    Answer::Plain(json!({
+        "code": unclassified.to_string(),
+        "domain": unclassified.domain().as_str(),
+        "reason": null,
+        "scope": null,
+        "retry": "forbidden",
+        "retryAfterMs": null,
+        "evidence": "none",
+        "certainty": "guess",
+        "rule": "input.not-json",
+        "causes": [{"code": null, "message": format!("the line is not JSON: {error}")}],
+        "verdicts": policy(unclassified, moorline_taxonomy::Effect::None),
+    }))
+}
+
+fn millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
+}
