@@ -20,6 +20,7 @@ mod announcer;
 #[cfg(feature = "testkit")]
 mod conformance;
 mod delivery;
+mod draft;
 mod drive;
 mod envelope;
 mod error;

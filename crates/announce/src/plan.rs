@@ -10,13 +10,13 @@
 //!
 //! The option not taken is to resend after a timeout and to rely on receivers that deduplicate: channels do not.
 
-use std::time::Duration;
-
 use moorline_taxonomy::{AnnounceVerdict, Cancelled, Code, Delivery, Effect, Wire, policy};
 
 use crate::{
-    Body, Envelope, Event, Evidence, Failure, GiveUp, Happened, Key, Limits, Lookup, Path, Progress, Receipt,
-    Record, Row, State, Timestamp, Waiting, is_silent,
+    Body, Envelope, Event, Evidence, Failure, Happened, Key, Limits, Lookup, Progress, Receipt, Row, State,
+    Timestamp, Waiting,
+    draft::{Draft, uncertain},
+    is_silent,
 };
 
 /// What to do about a row.
@@ -71,7 +71,7 @@ pub fn prepare(key: Key, envelope: Envelope, now: Timestamp, limits: &Limits) ->
 /// What to do about `row` after `evidence`, at `now`.
 #[must_use]
 pub fn plan(row: &Row, evidence: &Evidence, now: Timestamp, limits: &Limits) -> Step {
-    let draft = Draft { row: next_version(row, now), now, pause: evidence.pause, limits };
+    let draft = Draft::after(row, now, evidence.pause, limits);
     if row.state.is_terminal() {
         return match &evidence.event {
             Event::Retry => reopen(draft),
@@ -144,19 +144,6 @@ pub fn plan(row: &Row, evidence: &Evidence, now: Timestamp, limits: &Limits) -> 
 
 fn keep() -> Step {
     Step { row: None, notice: None, then: Then::Wait }
-}
-
-/// The row as the next writer begins it. If the wall clock went back since the last write, every time in the row moves
-/// with it: waits keep their length instead of lasting until the old time comes round again.
-fn next_version(row: &Row, now: Timestamp) -> Row {
-    let ahead = row.updated_at.since(now);
-    Row {
-        version: row.version + 1,
-        updated_at: now,
-        due_at: row.due_at.minus(ahead),
-        expires_at: row.expires_at.minus(ahead),
-        ..row.clone()
-    }
 }
 
 fn due(row: &Row, draft: Draft<'_>) -> Step {
@@ -276,191 +263,5 @@ fn reopen(draft: Draft<'_>) -> Step {
             if draft.row.doubt { draft.ask_at_once() } else { draft.again_at_once() }
         }
         State::Prepared | State::Sending | State::Uncertain | State::Delivered | State::Silent => keep(),
-    }
-}
-
-fn uncertain(why: &str) -> Wire {
-    Wire { effect: Effect::Possible, ..Wire::new(Delivery::Uncertain, why) }
-}
-
-/// The next version of a row while it is made.
-struct Draft<'a> {
-    row: Row,
-    now: Timestamp,
-    pause: Duration,
-    limits: &'a Limits,
-}
-
-impl Draft<'_> {
-    fn record(mut self, what: Happened, path: Option<Path>, failure: Option<&Failure>) -> Self {
-        let cause = failure.map(|failure| failure.cause.clone());
-        self.row.history.push(Record { at: self.now, what, path, cause });
-        self
-    }
-
-    /// Gives the last record a cause.
-    fn blame(&mut self, cause: Wire) {
-        if let Some(record) = self.row.history.last_mut() {
-            record.cause = Some(cause);
-        }
-    }
-
-    fn write(self, then: Then) -> Step {
-        Step { row: Some(self.row), notice: None, then }
-    }
-
-    /// Every way to *prepared* has checked the limits of sends.
-    fn send(mut self) -> Step {
-        self.row.state = State::Sending;
-        self.row.waiting = Waiting::Turn;
-        self.row.doubt = true;
-        self.row.sends += 1;
-        self.write(Then::Send)
-    }
-
-    fn ask(mut self) -> Step {
-        if self.row.lookups >= self.limits.most_lookups {
-            return self.expire();
-        }
-        self.row.lookups += 1;
-        self.write(Then::Ask)
-    }
-
-    /// Refused, and worth another send.
-    fn retry(mut self, failure: &Failure) -> Step {
-        let stated = failure.retry_after.filter(|stated| *stated > self.pause);
-        if self.out_of_sends() || (stated.is_none() && self.out_of_time()) {
-            return self.expire();
-        }
-        self.row.state = State::Prepared;
-        self.row.due_at = self.now.plus(self.pause);
-        self.row.waiting = match failure.code {
-            Code::Delivery(Delivery::Pending) => Waiting::Busy,
-            Code::Delivery(
-                Delivery::RateLimited
-                | Delivery::Transient
-                | Delivery::TargetGone
-                | Delivery::TargetMoved
-                | Delivery::Auth
-                | Delivery::Payload
-                | Delivery::Uncertain,
-            )
-            | Code::Coordination(_)
-            | Code::Cancelled(_)
-            | Code::Local(_)
-            | Code::Request(_)
-            | Code::Provider(_) => Waiting::Backoff,
-        };
-        if let Some(stated) = stated {
-            if stated > self.limits.longest_stated {
-                return self.expire();
-            }
-            self.row.waiting = Waiting::Stated;
-            self.row.due_at = self.now.plus(stated);
-            // The pause was asked for, so it is not the announce's time that passes.
-            self.row.expires_at = self.row.expires_at.plus(stated);
-        } else if self.row.sends >= self.limits.fewest_sends && self.row.expires_at > self.now {
-            // The last try comes at the end of its time and not after it.
-            self.row.due_at = self.row.due_at.min(self.row.expires_at);
-        }
-        self.write(Then::Wait)
-    }
-
-    fn park(mut self, until: Timestamp) -> Step {
-        if self.out_of_sends() {
-            return self.expire();
-        }
-        // A time that is over already still gets the ordinary delay, or parking would be a hot loop.
-        let length = until.since(self.now).min(self.limits.longest_stated).max(self.pause);
-        self.row.state = State::Prepared;
-        self.row.waiting = Waiting::Parked;
-        self.row.due_at = self.now.plus(length);
-        self.row.expires_at = self.row.expires_at.plus(length);
-        self.write(Then::Wait)
-    }
-
-    /// To be sent again now: it is proven that nobody has seen it.
-    fn again_at_once(mut self) -> Step {
-        self.row.doubt = false;
-        if self.out_of_sends() || self.out_of_time() {
-            return self.expire();
-        }
-        self.row.state = State::Prepared;
-        self.row.waiting = Waiting::Turn;
-        self.row.due_at = self.now;
-        self.write(Then::Wait)
-    }
-
-    fn reconcile(self) -> Step {
-        let pause = self.pause;
-        self.confirm(pause)
-    }
-
-    fn ask_at_once(self) -> Step {
-        self.confirm(Duration::ZERO)
-    }
-
-    /// Uncertain, and asked about after `pause`.
-    fn confirm(mut self, pause: Duration) -> Step {
-        self.row.state = State::Uncertain;
-        self.row.waiting = Waiting::Confirmation;
-        self.row.due_at = self.now.plus(pause);
-        self.write(Then::Wait)
-    }
-
-    /// As [`Draft::confirm`], unless its time is over. A receiver that says it is still at work is waited for as long
-    /// as lookups last.
-    fn confirm_or_expire(mut self, pause: Duration, time_counts: bool) -> Step {
-        if self.row.lookups >= self.limits.most_lookups || (time_counts && self.now >= self.row.expires_at) {
-            self.row.history.push(Record { at: self.now, what: Happened::Expired, path: None, cause: None });
-            self.blame(uncertain("nobody could say in time whether it was delivered"));
-            return self.settle(State::Expired);
-        }
-        self.confirm(pause)
-    }
-
-    fn out_of_sends(&self) -> bool {
-        self.row.sends >= self.limits.most_sends
-    }
-
-    fn out_of_time(&self) -> bool {
-        self.row.sends >= self.limits.fewest_sends && self.now >= self.row.expires_at
-    }
-
-    fn expire(self) -> Step {
-        self.record(Happened::Expired, None, None).settle(State::Expired)
-    }
-
-    /// Terminal. Whoever waits for a result that will not come is told so, once.
-    fn settle(mut self, state: State) -> Step {
-        self.row.state = state;
-        self.row.waiting = Waiting::Turn;
-        self.row.settled_at = Some(self.now);
-        let dismissed = self.row.history.last().is_some_and(|record| record.what == Happened::Dismissed);
-        let failed = match state {
-            State::Rejected | State::Expired => !dismissed,
-            State::Delivered | State::Silent => {
-                self.row.doubt = false;
-                false
-            }
-            State::Prepared | State::Sending | State::Uncertain => false,
-        };
-        let notice = if failed { self.notice(state) } else { None };
-        Step { row: Some(self.row), notice, then: Then::Wait }
-    }
-
-    fn notice(&self, state: State) -> Option<Row> {
-        // There is no notice about a notice.
-        let result = self.row.result()?.to_owned();
-        let cause = self.row.last_cause().cloned().unwrap_or_else(|| uncertain("no cause is known"));
-        let give_up =
-            GiveUp { of: self.row.key.clone(), state, cause, attempts: self.row.history.clone(), result };
-        // To the requester itself, and past the channel that failed.
-        let envelope = Envelope {
-            to: self.row.key.requester().to_owned(),
-            channel: String::new(),
-            body: Body::GaveUp(Box::new(give_up)),
-        };
-        Some(prepare(self.row.key.give_up(), envelope, self.now, self.limits))
     }
 }

@@ -36,6 +36,12 @@ enum Command {
     Audit(AuditArgs),
     /// Say what errors are and what each consumer does about them: JSON Lines in, one line out for each
     Classify(ClassifyArgs),
+    /// The results of sub-agents that are on their way, or could not be delivered
+    #[command(subcommand)]
+    Announce(AnnounceCommand),
+    /// Replies that were paid for and could not be written, because another writer had the session
+    #[command(subcommand)]
+    Parked(ParkedCommand),
     /// Acquire, look at, clean and revoke session locks
     #[command(subcommand, after_help = FAIL_CLOSED)]
     Lock(Lock),
@@ -158,6 +164,76 @@ pub(crate) struct AuditArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum AnnounceCommand {
+    /// Show them all
+    List(AnnounceList),
+    /// Try one again now; what may have arrived is looked up first
+    Retry(AnnounceSeq),
+    /// End one; nobody is told
+    Dismiss(AnnounceSeq),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnnounceList {
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON array on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnnounceSeq {
+    /// Its number, as `announce list` shows it
+    pub(crate) seq: u64,
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParkedCommand {
+    /// Show them all, or those of one session
+    List(ParkedList),
+    /// Write one into its transcript, under the session lock
+    Append(ParkedId),
+    /// Drop one
+    Dismiss(ParkedId),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParkedList {
+    /// Only this session's
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session: Option<String>,
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON array on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParkedId {
+    /// The session
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session: String,
+    /// Its id, as `parked list` shows it
+    pub(crate) id: String,
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ClassifyArgs {
     /// Where the errors were met
@@ -239,9 +315,29 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Agent(args) => (args.json, commands::agent::run(&args)),
         Command::Audit(args) => (args.json, commands::audit::run(&args)),
         Command::Classify(args) => (args.json, commands::classify::run(&args)),
+        Command::Announce(command) => (command.json(), commands::announce::run(&command)),
+        Command::Parked(command) => (command.json(), commands::parked::run(&command)),
         Command::Lock(Lock::Exec(args)) => (args.json, commands::lock_exec::run(&args)),
         Command::Lock(Lock::Inspect(args)) => (args.json, commands::lock::inspect(&args)),
         Command::Lock(Lock::Sweep(args)) => (args.json, commands::lock::sweep(&args)),
         Command::Lock(Lock::Revoke(args)) => (args.json, commands::lock::revoke(&args)),
+    }
+}
+
+impl AnnounceCommand {
+    fn json(&self) -> bool {
+        match self {
+            Self::List(args) => args.json,
+            Self::Retry(args) | Self::Dismiss(args) => args.json,
+        }
+    }
+}
+
+impl ParkedCommand {
+    fn json(&self) -> bool {
+        match self {
+            Self::List(args) => args.json,
+            Self::Append(args) | Self::Dismiss(args) => args.json,
+        }
     }
 }

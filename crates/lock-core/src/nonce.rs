@@ -1,10 +1,9 @@
 //! 128 random bits per publish. Names and records carry a nonce, never a pid: in containers every process is pid 1, and
 //! two of them writing one volume would pick the same name.
 
-use std::{
-    fmt::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A fresh nonce, 32 hexadecimal digits.
 pub(crate) fn fresh() -> String {
@@ -19,7 +18,9 @@ pub(crate) fn fresh() -> String {
     }
     let mut text = String::with_capacity(32);
     for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
+        for half in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(half)]));
+        }
     }
     text
 }

@@ -22,10 +22,6 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock whose wall time starts at `wall`.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "an `Instant` has no other origin; only differences are used"
-    )]
     pub fn starting_at(wall: SystemTime) -> Self {
         // An `Instant` has no other origin; only differences are used.
         let origin = tokio::time::Instant::now().into_std();

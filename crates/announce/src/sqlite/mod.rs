@@ -9,6 +9,7 @@
 //! The file holds results, so only its owner may read it. The types of `rusqlite` stay inside this folder.
 
 mod codec;
+mod failure;
 mod schema;
 
 use std::{
@@ -17,14 +18,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use moorline_taxonomy::{Code, Coordination, Local};
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params, params_from_iter,
-};
+use moorline_taxonomy::Local;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
 
 use crate::{Busy, Filter, Key, Outbox, OutboxError, Prepared, Row, Timestamp};
 
 use codec::{COLUMNS, encode, read};
+use failure::{at, failed};
 
 /// An outbox in a SQLite file. Clones share the file.
 #[derive(Clone)]
@@ -81,58 +81,6 @@ async fn blocking<T: Send + 'static>(
         Ok(outcome) => outcome,
         // The runtime is going down, or the call panicked.
         Err(error) => Err(OutboxError::new(Local::Bug, doing, error)),
-    }
-}
-
-/// What an error of SQLite means in the taxonomy.
-fn code_of(error: &rusqlite::Error) -> Code {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            Coordination::StorageBusy.into()
-        }
-        Some(ErrorCode::DiskFull) => Local::DiskFull.into(),
-        Some(
-            ErrorCode::PermissionDenied
-            | ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::AuthorizationForStatementDenied,
-        ) => Local::Permission.into(),
-        Some(ErrorCode::NotADatabase) => Local::Config.into(),
-        Some(ErrorCode::NoLargeFileSupport) => Local::UnsupportedFilesystem.into(),
-        Some(
-            ErrorCode::InternalMalfunction
-            | ErrorCode::ConstraintViolation
-            | ErrorCode::TypeMismatch
-            | ErrorCode::ApiMisuse
-            | ErrorCode::ParameterOutOfRange
-            | ErrorCode::OutOfMemory
-            | ErrorCode::TooBig,
-        ) => Local::Bug.into(),
-        // A broken file or disk, an interruption, and what a newer SQLite may add.
-        _ => Local::Unclassified.into(),
-    }
-}
-
-fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> OutboxError {
-    move |error| OutboxError::new(code_of(&error), doing, error)
-}
-
-fn at(error: schema::OpenError, path: &Path) -> OutboxError {
-    let doing = format!("opening {}", path.display());
-    match error {
-        schema::OpenError::Sqlite(error) => OutboxError::new(code_of(&error), doing, error),
-        schema::OpenError::Io(error) => {
-            let refused = [std::io::ErrorKind::PermissionDenied, std::io::ErrorKind::ReadOnlyFilesystem];
-            let code = if error.kind() == std::io::ErrorKind::StorageFull {
-                Local::DiskFull
-            } else if refused.contains(&error.kind()) {
-                Local::Permission
-            } else {
-                Local::Unclassified
-            };
-            OutboxError::new(code, doing, error)
-        }
-        schema::OpenError::Foreign(why) => OutboxError::new(Local::Config, doing, why),
     }
 }
 

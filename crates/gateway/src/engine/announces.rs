@@ -11,10 +11,12 @@ use std::{
 
 use async_trait::async_trait;
 use moorline_announce::{
-    Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, SendError, SqliteOutbox, Transport,
+    Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row, SendError, SqliteOutbox,
+    Transport,
 };
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Effect, Mark};
+use serde_json::{Value, json};
 
 use super::{Engine, Incoming};
 use crate::{events::Event, session_key::SessionKey, state_dir::StateDir};
@@ -152,5 +154,36 @@ impl Engine {
         if !key.is_give_up() {
             self.open.announces_delivered.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A row of the outbox as callers see it: never what is sent, always where it stands.
+pub(crate) fn row(row: &Row) -> Value {
+    json!({
+        "seq": row.seq,
+        "key": row.key.to_string(),
+        "requester": row.key.requester(),
+        "childRunId": row.key.child_run(),
+        "state": row.state.as_str(),
+        "sends": row.sends,
+        "lookups": row.lookups,
+        "createdAt": row.created_at.as_millis(),
+        "dueAt": row.due_at.as_millis(),
+        "settledAt": row.settled_at.map(|at| at.as_millis()),
+        "cause": row.last_cause().map(|cause| cause.code.to_string()),
+    })
+}
+
+/// The transport of a process that only operates on the outbox: nothing is sent until a gateway runs.
+pub(crate) struct NobodySends;
+
+#[async_trait]
+impl Transport for NobodySends {
+    async fn send(&self, _envelope: &Envelope, _key: &Key, _deadline: Instant) -> Result<Receipt, SendError> {
+        Err(SendError::new(Mark::new(Delivery::Pending)))
+    }
+
+    async fn lookup(&self, _key: &Key) -> Result<Lookup, SendError> {
+        Ok(Lookup::NotKnown)
     }
 }

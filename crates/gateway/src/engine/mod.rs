@@ -31,6 +31,7 @@ use crate::{events::Events, model::script::Script, state_dir::StateDir};
 pub(crate) use sends::SendParams;
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
+pub(crate) use announces::{NobodySends, row};
 pub(crate) use run_turn::AgentParams;
 pub(crate) use tools::remote_tools;
 pub(crate) use turns::{Incoming, TurnEnd, Turns};

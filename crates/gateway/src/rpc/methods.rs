@@ -4,14 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jsonrpsee_core::server::RpcModule;
 use jsonrpsee_server::types::{ErrorObjectOwned, Params};
-use moorline_announce::{Filter, Row};
+use moorline_announce::Filter;
 use moorline_lock_core::{LockConfig, Locks, control};
 use moorline_taxonomy::Wire;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams},
+    engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams, row},
     exit::{self, Exit, Failure},
 };
 
@@ -106,18 +106,6 @@ pub(crate) fn module(engine: Arc<Engine>, locks: LockConfig) -> anyhow::Result<R
         answer(done.await)
     })?;
     Ok(module)
-}
-
-fn row(row: &Row) -> Value {
-    json!({
-        "seq": row.seq,
-        "key": row.key.to_string(),
-        "requester": row.key.requester(),
-        "childRunId": row.key.child_run(),
-        "state": row.state.as_str(),
-        "sends": row.sends,
-        "dueAt": row.due_at.as_millis(),
-    })
 }
 
 /// Only paths below the state directory are looked at over RPC.

@@ -13,10 +13,9 @@ use tokio::task::JoinSet;
 use crate::figures::{Samples, us};
 
 /// Lock, append a line, release, until the time is up; the latency of each acquisition.
-async fn turns(locks: Locks, target: Target, run: String, length: Duration) -> Samples {
+async fn turns(locks: Locks, target: Target, run: String, end: Instant) -> Samples {
     let tag = RunTag::new(&run);
     let mut waited = Samples::default();
-    let end = Instant::now() + length;
     while Instant::now() < end {
         let began = Instant::now();
         let held = locks.acquire(&target, &tag).await.unwrap();
@@ -37,9 +36,10 @@ fn run(dir: &Path, tasks: usize, threads: usize, length: Duration) -> Samples {
         let target = Target::sidecar_of(&dir.join("session.jsonl")).unwrap();
         let locks = Locks::new(LockConfig::default());
         let mut set = JoinSet::new();
+        let end = Instant::now() + length;
         for task in 0..tasks {
             let run = format!("{}-{task}", std::process::id());
-            set.spawn(turns(locks.clone(), target.clone(), run, length));
+            set.spawn(turns(locks.clone(), target.clone(), run, end));
         }
         let mut all = Samples::default();
         while let Some(samples) = set.join_next().await {

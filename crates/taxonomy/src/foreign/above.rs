@@ -59,7 +59,6 @@ impl Above {
             Carrier::Error => {}
             Carrier::Cause | Carrier::Prompt => {
                 above.words = false;
-                above.body = false;
                 above.prompt |= carrier == Carrier::Prompt;
             }
         }

@@ -243,6 +243,8 @@ mod tests {
             "messages[3].content",
             "Invalid value",
             "Here is what I saw",
+            "the failed run said",
+            "Unexpected error in messages[3].content",
         ] {
             assert!(!free(prefix) && !strict(prefix), "{prefix}");
         }

@@ -62,6 +62,17 @@ fn a_wide_list_does_not_starve_the_cause_beside_it() {
 }
 
 #[test]
+fn what_was_not_looked_at_is_said() {
+    let wide = |entries: usize| json!({ "errors": vec!["x"; entries] });
+    assert!(!inspect(&wide(64)).cut);
+    assert!(inspect(&wide(65)).cut);
+    let many: Map<String, Value> = (0..300).map(|at| (format!("key{at}"), Value::Null)).collect();
+    assert!(inspect(&Value::Object(many)).cut);
+    let long = json!(format!("[{}]", "1,".repeat(10_000)));
+    assert!(inspect(&long).cut, "JSON in a text longer than is parsed");
+}
+
+#[test]
 fn nested_lists_and_carriers_of_every_kind_end() {
     let mut value = json!("leaf");
     for _ in 0..100 {

@@ -136,6 +136,19 @@ fn an_answer_beneath_a_coordination_error_does_not_decide() {
     }
 }
 
+#[test]
+fn a_quotation_in_an_answer_is_not_even_kept_beside() {
+    for value in [
+        json!({ "status": 400, "message": "session file locked (timeout 5ms): pid=1" }),
+        json!({ "status": 400, "error": { "message": "Error: session file locked (timeout 5ms): pid=1" } }),
+        json!({ "status": 400, "body": "session file locked (timeout 5ms): pid=1" }),
+        json!("400 session file locked (timeout 5ms): pid=1"),
+    ] {
+        let Reading::Provider { beside, .. } = read(&value) else { panic!("{value}") };
+        assert_eq!(beside, [], "{value}");
+    }
+}
+
 /// Errors whose reading is a provider's, nobody's or another class, though they have words of the field in them.
 #[test]
 fn what_only_looks_like_one_is_none() {
@@ -212,6 +225,10 @@ fn names_and_sentences_of_this_machine_and_program() {
             "local.bug",
         ),
         (json!({ "name": "RangeError", "message": "Maximum call stack size exceeded" }), "local.bug"),
+        (
+            json!({ "name": "TypeError", "message": "render: session file locked (timeout 5ms): pid=1" }),
+            "local.bug",
+        ),
         (json!("TypeError: Cannot read properties of null (reading 'id')"), "local.bug"),
         (
             json!("thread 'tokio-runtime-worker' panicked at crates/a/src/b.rs:10:5:\nindex out of bounds"),
@@ -297,6 +314,7 @@ fn a_gateway_s_answer_in_our_words_is_ours_unless_a_provider_is_named() {
         json!({ "status": 409, "body": wire.to_string() }),
         json!({ "statusCode": 503, "response": { "data": { "error": wire } } }),
         json!({ "status": 503, "body": { "error": { "code": "OPENCLAW_SESSION_WRITE_LOCK_STALE" } } }),
+        json!({ "status": 503, "body": { "message": "run failed", "cause": wire } }),
         json!(format!("409 {wire}")),
         json!({ "name": "GatewayClientRequestError", "status": 503, "message": "session file lock stale (too-old): pid=1" }),
     ] {
