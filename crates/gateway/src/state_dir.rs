@@ -184,6 +184,11 @@ impl StateDir {
         Ok(token)
     }
 
+    /// Creates a file of the directory, mode 0600, empty.
+    pub(crate) fn create_private(&self, name: &str) -> anyhow::Result<File> {
+        Ok(private().write(true).create(true).truncate(true).open(self.root.join(name))?)
+    }
+
     /// Writes a file so that a reader sees the old or the new one, never half of it.
     #[allow(clippy::disallowed_methods, reason = "the private name is made here, and the files replaced are the gateway's own")]
     fn replace(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ pub(crate) fn colours() -> bool {
 /// A table with headers, as wide as the terminal.
 pub(crate) fn table<const N: usize>(headers: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if !colours() {
         table.force_no_tty();

@@ -28,10 +28,12 @@ fn place(len: u64) -> Place {
     std::fs::write(&path, "line\n").unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_len(len - 1).unwrap();
-    std::io::Write::write_all(&mut std::fs::File::options().append(true).open(&path).unwrap(), b"\n").unwrap();
+    std::io::Write::write_all(&mut std::fs::File::options().append(true).open(&path).unwrap(), b"\n")
+        .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let target = Target::sidecar_of(&path).unwrap();
-    let held = runtime.block_on(Locks::new(LockConfig::default()).acquire(&target, &RunTag::new("bench"))).unwrap();
+    let held =
+        runtime.block_on(Locks::new(LockConfig::default()).acquire(&target, &RunTag::new("bench"))).unwrap();
     Place { _dir: dir, runtime, held }
 }
 
@@ -45,7 +47,8 @@ fn verify(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [1 << 10, 1 << 20, 1 << 30])]
 fn fence_check_of_an_unchanged_transcript(bencher: Bencher<'_, '_>, len: u64) {
     let place = place(len);
-    let (journal, _) = place.runtime.block_on(Journal::open(&place.held, Durability::None, |_| false)).unwrap();
+    let (journal, _) =
+        place.runtime.block_on(Journal::open(&place.held, Durability::None, |_| false)).unwrap();
     let fence: Fence = journal.fence().unwrap();
     bencher.bench(|| fence.check().unwrap());
 }
@@ -54,7 +57,8 @@ fn fence_check_of_an_unchanged_transcript(bencher: Bencher<'_, '_>, len: u64) {
 #[divan::bench(args = [1 << 10, 1 << 20, 1 << 30])]
 fn open_a_journal(bencher: Bencher<'_, '_>, len: u64) {
     let place = place(len);
-    bencher.bench(|| place.runtime.block_on(Journal::open(&place.held, Durability::None, |_| false)).unwrap());
+    bencher
+        .bench(|| place.runtime.block_on(Journal::open(&place.held, Durability::None, |_| false)).unwrap());
 }
 
 #[divan::bench]

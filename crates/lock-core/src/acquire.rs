@@ -65,6 +65,8 @@ pub(crate) struct Acquisition<'a> {
     /// A record must stay unchanged this long before it counts as abandoned.
     limits: Limits,
     candidate: Option<Candidate>,
+    /// No look was taken yet.
+    first: bool,
     sighting: Option<Sighting>,
     contended: usize,
     /// The last thing seen in the way, for the report.
@@ -78,7 +80,11 @@ enum Look {
     /// Look again at once: the path changed under the look.
     Again,
     /// Sleep until the watch fires or the time is up.
-    Sleep { watch: Option<Watch>, at_most: Duration, pinned: Option<Arc<Judged>> },
+    Sleep {
+        watch: Option<Watch>,
+        at_most: Duration,
+        pinned: Option<Arc<Judged>>,
+    },
     /// A live stale lock, seen a second time unchanged.
     Stale,
     /// The very run that asks owns the lock, in another process.
@@ -97,6 +103,7 @@ impl<'a> Acquisition<'a> {
             started: Instant::now(),
             limits: Limits { stale: locks.config.stale, grace: if short { SHORT_GRACE } else { GRACE } },
             candidate: None,
+            first: true,
             sighting: None,
             contended: 0,
             seen: Obstacle::Nothing,
@@ -105,6 +112,8 @@ impl<'a> Acquisition<'a> {
     }
 
     pub(crate) async fn run(self) -> Result<Held, LockError> {
+        // An acquire that need not wait has no other await; a loop of them must not keep a runtime's thread to itself.
+        tokio::task::coop::consume_budget().await;
         // An unreachable deadline is no deadline.
         let deadline = self.wait.timeout.and_then(|timeout| TokioInstant::now().checked_add(timeout));
         let mut ticket = registry::global()
@@ -115,7 +124,10 @@ impl<'a> Acquisition<'a> {
         if in_time.is_none() {
             let position = ticket.position();
             stats::global().timed_out();
-            return Err(LockError::timeout(self.report_within(Relation::ThisProcess, position), self.wait.timeout));
+            return Err(LockError::timeout(
+                self.report_within(Relation::ThisProcess, position),
+                self.wait.timeout,
+            ));
         }
         if ticket.should_give_way() {
             self.give_way().await?;
@@ -130,9 +142,9 @@ impl<'a> Acquisition<'a> {
     ) -> Result<Held, LockError> {
         let mut spins = 0;
         loop {
-            let look = self.look().map_err(|source| {
-                LockError::unavailable(&self.target.lock_path(), "acquire", source)
-            })?;
+            let look = self
+                .look()
+                .map_err(|source| LockError::unavailable(&self.target.lock_path(), "acquire", source))?;
             match look {
                 Look::Acquired(published, taken_over) => {
                     stats::global().acquired();
@@ -203,8 +215,19 @@ impl<'a> Acquisition<'a> {
             Standing::None => {}
             Standing::Guard { file, says } => return self.behind_guard(file, says),
         }
+        // Mostly nobody is there, and then trying is cheaper than looking. A full disk matters only where nobody keeps
+        // this waiter waiting anyway.
+        let refused = if std::mem::take(&mut self.first) {
+            match self.publish() {
+                Ok(acquired @ Look::Acquired(..)) => return Ok(acquired),
+                Ok(_) => None,
+                Err(error) => Some(error),
+            }
+        } else {
+            None
+        };
         match fs::open_to_judge(self.target.dir(), self.target.lock_name()) {
-            Ok(None) => self.publish(),
+            Ok(None) => refused.map_or_else(|| self.publish(), Err),
             Ok(Some(file)) => self.judge(Judged::open(file)?),
             // A symlink (ELOOP), a socket (ENXIO), a file of another user: something is there that cannot be judged.
             Err(error) => match error.raw_os_error() {
@@ -224,7 +247,8 @@ impl<'a> Acquisition<'a> {
         match candidate.publish()? {
             Ok(published) => Ok(Look::Acquired(published, None)),
             Err(candidate) => {
-                self.candidate = Some(candidate);
+                // One with a private name would be litter if this process were killed while it waits.
+                self.candidate = candidate.is_unnamed().then_some(candidate);
                 Ok(Look::Again)
             }
         }
@@ -239,7 +263,8 @@ impl<'a> Acquisition<'a> {
             registry::global().background.watch(judged.file.as_fd())
         };
         let still_there = |judged: &Judged| -> io::Result<bool> {
-            Ok(fs::stat_at(self.target.dir(), self.target.lock_name())?.map(|stat| stat.id) == Some(judged.stat.id))
+            Ok(fs::stat_at(self.target.dir(), self.target.lock_name())?.map(|stat| stat.id)
+                == Some(judged.stat.id))
         };
         if !still_there(&judged)? {
             return Ok(Look::Again);
@@ -264,10 +289,14 @@ impl<'a> Acquisition<'a> {
         }
         match state {
             State::Dead => self.take_over(&judged, &around),
-            State::Contended => Ok(Look::Sleep { watch, at_most: self.contended_delay(), pinned: Some(judged) }),
+            State::Contended => {
+                Ok(Look::Sleep { watch, at_most: self.contended_delay(), pinned: Some(judged) })
+            }
             State::Live => {
                 // Within one process the lane answers this; here the same run asks from another process.
-                if evidence.own != Own::Registered && judged.record.run_id.as_deref() == Some(self.tag.run_id()) {
+                if evidence.own != Own::Registered
+                    && judged.record.run_id.as_deref() == Some(self.tag.run_id())
+                {
                     return Ok(Look::OwnRun);
                 }
                 if self.is_reportable() && self.locks.on_stale(&self.wait) == OnStale::Report {

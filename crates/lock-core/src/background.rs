@@ -203,8 +203,12 @@ impl Background {
     fn dispatch(&self, inotify: &Inotify) {
         let mut watchers = lock(&self.watchers);
         inotify.drain(|event| match event {
-            Event::Changed(id) => watchers.get(&id).into_iter().flatten().for_each(|changed| changed.notify_one()),
-            Event::Dropped(id) => watchers.remove(&id).into_iter().flatten().for_each(|changed| changed.notify_one()),
+            Event::Changed(id) => {
+                watchers.get(&id).into_iter().flatten().for_each(|changed| changed.notify_one())
+            }
+            Event::Dropped(id) => {
+                watchers.remove(&id).into_iter().flatten().for_each(|changed| changed.notify_one())
+            }
             Event::Overflow => watchers.values().flatten().for_each(|changed| changed.notify_one()),
         });
     }

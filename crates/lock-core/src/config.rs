@@ -86,7 +86,10 @@ pub struct Setting {
 pub const SETTINGS: [Setting; 6] = [
     Setting {
         key: "acquireTimeoutMs",
-        env: &["MOORLINE_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS", "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS"],
+        env: &[
+            "MOORLINE_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS",
+            "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS",
+        ],
         default: "60000",
         meaning: "the longest wait for a lock, in milliseconds; Infinity waits without end",
     },
@@ -150,7 +153,8 @@ impl LockConfig {
     /// A value that is not a positive safe integer (or `Infinity` where allowed) is refused with its name.
     #[allow(clippy::disallowed_methods, reason = "the one explicit way to read the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::default().overridden_by(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        Self::default()
+            .overridden_by(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
     /// These settings, overridden by environment-like `lookup`. `MOORLINE_` names win over `OPENCLAW_` names.
@@ -160,7 +164,10 @@ impl LockConfig {
     pub fn overridden_by(mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         for setting in SETTINGS {
             // An empty variable is how shells unset one.
-            let found = setting.env.iter().find_map(|name| lookup(name).filter(|v| !v.is_empty()).map(|v| (*name, v)));
+            let found = setting
+                .env
+                .iter()
+                .find_map(|name| lookup(name).filter(|v| !v.is_empty()).map(|v| (*name, v)));
             if let Some((name, value)) = found {
                 self.set(setting.key, name, &value)?;
             }
@@ -247,7 +254,9 @@ impl LockConfig {
 }
 
 fn millis(name: &str, value: &str) -> Result<Duration, ConfigError> {
-    let wrong = || ConfigError::new(name, value, "allowed are whole numbers of milliseconds from 1 to 9007199254740991");
+    let wrong = || {
+        ConfigError::new(name, value, "allowed are whole numbers of milliseconds from 1 to 9007199254740991")
+    };
     // Digits alone: Rust would also take a plus sign, which the programs that share the setting refuse.
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
@@ -291,12 +300,28 @@ mod tests {
 
     #[test]
     fn a_value_that_is_not_a_positive_safe_integer_names_key_and_value() {
-        for value in ["0", "-1", "+5", "1.5", "1e3", "abc", " 5", "9007199254740992", "99999999999999999999", "Infinity"] {
+        for value in [
+            "0",
+            "-1",
+            "+5",
+            "1.5",
+            "1e3",
+            "abc",
+            " 5",
+            "9007199254740992",
+            "99999999999999999999",
+            "Infinity",
+        ] {
             let error = LockConfig::default()
-                .overridden_by(|name| (name == "MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS").then(|| value.to_owned()))
+                .overridden_by(|name| {
+                    (name == "MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS").then(|| value.to_owned())
+                })
                 .unwrap_err();
             let text = error.to_string();
-            assert!(text.contains("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS") && text.contains(value), "{text}");
+            assert!(
+                text.contains("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS") && text.contains(value),
+                "{text}"
+            );
         }
     }
 

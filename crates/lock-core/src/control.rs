@@ -205,7 +205,8 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     let stream = connect(&socket_of(record, pid, &identity))
         .await
         .map_err(|_| unreachable("it serves no control socket that can be reached from here (another network namespace, another host, or a program that does not serve one)"))?;
-    let not_permitted = || RevokeError::NotPermitted { lock_path: lock_path.clone(), mark: Mark::new(Local::Permission) };
+    let not_permitted =
+        || RevokeError::NotPermitted { lock_path: lock_path.clone(), mark: Mark::new(Local::Permission) };
     match stream.peer_cred() {
         Ok(peer) if peer.uid() == judged.stat.uid || peer.uid() == 0 => {}
         Ok(_) | Err(_) => return Err(not_permitted()),
@@ -217,7 +218,11 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
         Ok(Ok(_)) => Ok(report(true, gone(&target, &judged))),
         // It closed without an answer: it released and ended, as a command under `lock exec` does, or it refused.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            if gone(&target, &judged) { Ok(report(true, true)) } else { Err(not_permitted()) }
+            if gone(&target, &judged) {
+                Ok(report(true, true))
+            } else {
+                Err(not_permitted())
+            }
         }
         Ok(Err(_)) | Err(_) => Err(unreachable("it did not answer; it may be stopped")),
     }
@@ -261,7 +266,10 @@ fn bind(name: &str) -> io::Result<UnixListener> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(clippy::unused_async, reason = "a local connect never waits; the signature is that of the other systems")]
+#[allow(
+    clippy::unused_async,
+    reason = "a local connect never waits; the signature is that of the other systems"
+)]
 async fn connect(name: &str) -> io::Result<UnixStream> {
     use std::os::linux::net::SocketAddrExt;
     let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;

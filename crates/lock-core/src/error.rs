@@ -241,7 +241,9 @@ impl LockError {
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         match self {
-            Self::Timeout { report, .. } | Self::Stale { report, .. } | Self::SelfContention { report, .. } => Some(report),
+            Self::Timeout { report, .. }
+            | Self::Stale { report, .. }
+            | Self::SelfContention { report, .. } => Some(report),
             Self::Lost { .. } | Self::Unavailable { .. } => None,
         }
     }
@@ -251,7 +253,9 @@ impl LockError {
     pub fn wire(&self) -> Wire {
         let mut wire = Wire::of(self);
         match self {
-            Self::Timeout { report, .. } | Self::Stale { report, .. } | Self::SelfContention { report, .. } => {
+            Self::Timeout { report, .. }
+            | Self::Stale { report, .. }
+            | Self::SelfContention { report, .. } => {
                 wire.owner = Some(report.owner());
                 wire.lock_path = Some(report.lock_path.display().to_string());
                 wire.stale_reasons = report.reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
@@ -267,15 +271,23 @@ impl LockError {
 /// The local code of an I/O error and what to do about it.
 pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
     match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT) => (Local::DiskFull, Some("no space or quota is left; free some (nothing was left behind)")),
-        Some(libc::EACCES | libc::EPERM) => (Local::Permission, Some("access was refused; the directory must be writable by this user")),
+        Some(libc::ENOSPC | libc::EDQUOT) => {
+            (Local::DiskFull, Some("no space or quota is left; free some (nothing was left behind)"))
+        }
+        Some(libc::EACCES | libc::EPERM) => {
+            (Local::Permission, Some("access was refused; the directory must be writable by this user"))
+        }
         Some(libc::EROFS) => (Local::Permission, Some("the file system is mounted read-only")),
         Some(libc::ENOTSUP | libc::ENOSYS | libc::EXDEV) => {
             (Local::UnsupportedFilesystem, Some("the file system lacks what a lock needs; use a local one"))
         }
-        Some(libc::EMFILE | libc::ENFILE) => (Local::Config, Some("too many files are open; raise the limit (ulimit -n)")),
+        Some(libc::EMFILE | libc::ENFILE) => {
+            (Local::Config, Some("too many files are open; raise the limit (ulimit -n)"))
+        }
         Some(libc::ENOENT) => (Local::Config, Some("it does not exist; its directory must")),
-        Some(libc::ELOOP | libc::ENOTDIR | libc::ENAMETOOLONG) => (Local::Config, Some("the path leads through something that is not a directory, or is too long")),
+        Some(libc::ELOOP | libc::ENOTDIR | libc::ENAMETOOLONG) => {
+            (Local::Config, Some("the path leads through something that is not a directory, or is too long"))
+        }
         Some(_) | None => match error.kind() {
             io::ErrorKind::InvalidInput => (Local::Config, None),
             io::ErrorKind::Unsupported => (Local::UnsupportedFilesystem, None),
@@ -288,7 +300,9 @@ pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
 pub(crate) fn pid_alive(pid: PidEvidence) -> Option<bool> {
     match pid {
         PidEvidence::Alive | PidEvidence::NotPermitted => Some(true),
-        PidEvidence::Gone | PidEvidence::Zombie | PidEvidence::Recycled | PidEvidence::StartedLater => Some(false),
+        PidEvidence::Gone | PidEvidence::Zombie | PidEvidence::Recycled | PidEvidence::StartedLater => {
+            Some(false)
+        }
         PidEvidence::Absent | PidEvidence::Unknown => None,
     }
 }

@@ -112,13 +112,21 @@ pub(crate) fn gather(judged: &Judged, around: &Surroundings<'_>) -> Evidence {
         own,
         network: around.network,
         unchanged_for: unchanged_for(judged, around),
-        looks_like_agent: if record.flock || live { None } else { record.pid.and_then(process::looks_like_agent) },
+        looks_like_agent: if record.flock || live {
+            None
+        } else {
+            record.pid.and_then(process::looks_like_agent)
+        },
         unreadable: !judged.readable,
     }
 }
 
 /// Gathers and judges in one step.
-pub(crate) fn judge_now(judged: &Judged, around: &Surroundings<'_>, limits: &Limits) -> (Evidence, Judgement) {
+pub(crate) fn judge_now(
+    judged: &Judged,
+    around: &Surroundings<'_>,
+    limits: &Limits,
+) -> (Evidence, Judgement) {
     let evidence = gather(judged, around);
     let judgement = judge(&judged.record, &evidence, judged.record.age(WallMs::now()), limits);
     (evidence, judgement)

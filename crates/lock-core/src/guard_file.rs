@@ -105,7 +105,11 @@ pub(crate) fn look(target: &Target) -> io::Result<Standing> {
     let says = if stat.kind == Kind::Directory {
         match fs::open_to_judge(&file, OWNER.as_ref())? {
             Some(owner) => {
-                let says = String::from_utf8_lossy(&fs::read_bounded(&owner)?).trim().chars().take(256).collect::<String>();
+                let says = String::from_utf8_lossy(&fs::read_bounded(&owner)?)
+                    .trim()
+                    .chars()
+                    .take(256)
+                    .collect::<String>();
                 if says.contains("\"moorline\"") && clear_orphan(target, &file)? {
                     return Ok(Standing::None);
                 }

@@ -140,7 +140,10 @@ impl Held {
     /// # Errors
     /// [`ReleaseError::Lost`] when it was not ours any more (nothing was removed); [`ReleaseError::Failed`] when the file
     /// could not be removed.
-    #[allow(clippy::unused_async, reason = "release is part of the async interface; a network file system may need to wait")]
+    #[allow(
+        clippy::unused_async,
+        reason = "release is part of the async interface; a network file system may need to wait"
+    )]
     pub async fn release(self) -> Result<(), ReleaseError> {
         if self.hold.is_forked() {
             return Err(ReleaseError::Lost(self.hold.error(LostHow::Forked)));
@@ -167,13 +170,16 @@ impl Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("lock", &self.hold.lock_path()).field("run", &self.hold.tag().run_id()).finish()
+        f.debug_struct("Held")
+            .field("lock", &self.hold.lock_path())
+            .field("run", &self.hold.tag().run_id())
+            .finish()
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.hold.is_forked() {
+        if self.hold.is_released() || self.hold.is_forked() {
             return;
         }
         if let Err(error) = self.hold.release_now() {

@@ -27,8 +27,7 @@ use crate::{
     held::TakenOver,
     lane::Ticket,
     publish::Published,
-    registry,
-    stats,
+    registry, stats,
     sync::lock,
     sys::{
         fs::{self, FileId, Probe},
@@ -124,6 +123,11 @@ impl Hold {
     /// Whether this process is a fork of the one that acquired the lock; then it does nothing.
     pub(crate) fn is_forked(&self) -> bool {
         self.creator != std::process::id()
+    }
+
+    /// Whether nothing is left to release.
+    pub(crate) fn is_released(&self) -> bool {
+        lock(&self.gate).file.is_none()
     }
 
     /// Whether children inherited the descriptor.
@@ -289,7 +293,9 @@ impl Hold {
         match self.on_hold_exceeded {
             OnHoldExceeded::Report => {
                 // Reported again each time the same span has passed.
-                let again = registry::global().background.after(self.max_hold, Due::HoldExceeded(Arc::downgrade(self)));
+                let again = registry::global()
+                    .background
+                    .after(self.max_hold, Due::HoldExceeded(Arc::downgrade(self)));
                 *lock(&self.exceeded) = again;
             }
             OnHoldExceeded::Revoke => self.revoke(LostHow::HoldExceeded),
@@ -390,7 +396,8 @@ impl Hold {
     /// from now on, and the next acquire takes it over.
     fn remove_under(&self, judged: &File) -> Result<(), NotReleased> {
         let there = fs::stat_at(self.target.dir(), self.target.lock_name());
-        if !matches!((&there, fs::stat_fd(judged)), (Ok(Some(there)), Ok(judged)) if there.id == self.id && judged.id == self.id) {
+        if !matches!((&there, fs::stat_fd(judged)), (Ok(Some(there)), Ok(judged)) if there.id == self.id && judged.id == self.id)
+        {
             return Err(NotReleased::Lost);
         }
         if let Err(error) = fs::unlink_at(self.target.dir(), self.target.lock_name()) {

@@ -102,8 +102,8 @@ fn view(target: &Target, config: &LockConfig) -> Result<LockView, LockError> {
             return Ok(unreadable(lock_path, &LockError::unavailable(&target.lock_path(), "open", source)));
         }
     };
-    let judged =
-        Judged::open(file).map_err(|source| LockError::unavailable(&target.lock_path(), "inspect", source))?;
+    let judged = Judged::open(file)
+        .map_err(|source| LockError::unavailable(&target.lock_path(), "inspect", source))?;
     let identity = registry::global().identity();
     let (evidence, judgement) = judge_once(target, &judged, &identity, config);
     let now = WallMs::now();

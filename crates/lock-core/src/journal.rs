@@ -98,7 +98,9 @@ impl Journal {
             let mut stat = checked_stat(&target, &file)?;
             let end = whole_lines(&file, stat.len).map_err(|source| io("read", source))?;
             if end < stat.len {
-                opened.torn = held.write(|| repair(&target, &file, end, stat.len, &is_whole))?.map_err(|source| io("repair", source))?;
+                opened.torn = held
+                    .write(|| repair(&target, &file, end, stat.len, &is_whole))?
+                    .map_err(|source| io("repair", source))?;
                 stat = fs::stat_fd(&file).map_err(|source| io("inspect", source))?;
             }
             stat

@@ -200,7 +200,8 @@ impl Judgement {
     /// Whether a live lock is to be reported: it is older, or held longer, than it should be.
     #[must_use]
     pub fn live_stale(&self) -> bool {
-        self.state == State::Live && self.reasons.iter().any(|reason| matches!(reason, Reason::TooOld | Reason::HoldExceeded))
+        self.state == State::Live
+            && self.reasons.iter().any(|reason| matches!(reason, Reason::TooOld | Reason::HoldExceeded))
     }
 }
 
@@ -294,7 +295,11 @@ fn foreign(evidence: &Evidence) -> (State, Vec<Reason>) {
         (Likeness::Unknown, Likeness::Other, _) | (_, _, Likeness::Other) => {
             return (State::Unknown, vec![Reason::UnverifiableOwner]);
         }
-        (Likeness::Same | Likeness::Unknown, Likeness::Same | Likeness::Unknown, Likeness::Same | Likeness::Unknown) => {}
+        (
+            Likeness::Same | Likeness::Unknown,
+            Likeness::Same | Likeness::Unknown,
+            Likeness::Same | Likeness::Unknown,
+        ) => {}
     }
     match evidence.pid {
         PidEvidence::Gone | PidEvidence::Zombie => (State::Dead, vec![Reason::DeadPid]),
@@ -332,6 +337,8 @@ fn why_gone(evidence: &Evidence) -> Reason {
         PidEvidence::Recycled | PidEvidence::StartedLater => Reason::RecycledPid,
         // The pid may belong to anybody by now (a restarted container, another namespace), or the owner lives and closed
         // the file without removing it.
-        PidEvidence::Absent | PidEvidence::Alive | PidEvidence::NotPermitted | PidEvidence::Unknown => Reason::LeaseLost,
+        PidEvidence::Absent | PidEvidence::Alive | PidEvidence::NotPermitted | PidEvidence::Unknown => {
+            Reason::LeaseLost
+        }
     }
 }

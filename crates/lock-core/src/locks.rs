@@ -148,10 +148,12 @@ impl Locks {
     pub fn revoke_own(&self, path: &Path) -> Result<Vec<String>, LockError> {
         let key = Target::of_either(path)?.key();
         let holds = registry::global().all().into_iter().filter(|hold| hold.target().key() == key);
-        Ok(holds.map(|hold| {
-            hold.revoke(LostHow::Revoked);
-            hold.nonce().to_owned()
-        }).collect())
+        Ok(holds
+            .map(|hold| {
+                hold.revoke(LostHow::Revoked);
+                hold.nonce().to_owned()
+            })
+            .collect())
     }
 
     /// Revokes and releases every lock of this process and waits until that is done, at most `drain`. For the program's

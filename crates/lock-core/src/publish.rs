@@ -8,13 +8,7 @@
 //! a name is discarded, never reused (the kernel would not link it again); a record is written immediately before the
 //! publish, so that a candidate that waited is not born stale.
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-    time::Duration,
-};
+use std::{ffi::OsString, fs::File, io, os::unix::fs::FileExt, time::Duration};
 
 use crate::{
     failpoint::step,
@@ -110,7 +104,8 @@ impl Candidate {
 
     /// Writes the record as of now.
     pub(crate) fn write(&self, identity: &Identity, tag: &RunTag, max_hold: Duration) -> io::Result<()> {
-        let bytes = record::write(identity, tag, &self.nonce, WallMs::now(), max_hold, self.id.dev, self.flocked);
+        let bytes =
+            record::write(identity, tag, &self.nonce, WallMs::now(), max_hold, self.id.dev, self.flocked);
         // The fields and so the length are the same each time (a year has four digits until 9999).
         self.file.write_all_at(&bytes, 0)?;
         step!("acquire.written");
@@ -150,6 +145,11 @@ impl Candidate {
         // Published; dropping the private name removes it.
         self.named = None;
         Ok(())
+    }
+
+    /// Whether nobody but this process can see it yet.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.named.is_none()
     }
 
     /// Gives the candidate a private name, for an exchange.

@@ -78,7 +78,8 @@ pub(crate) fn reclaim(
     };
     step!("reclaim.guarded");
     let around = Surroundings { flock_is_ours: true, ..*around };
-    let same_file = fs::stat_at(target.dir(), target.lock_name())?.map(|stat| stat.id) == Some(judged.stat.id);
+    let same_file =
+        fs::stat_at(target.dir(), target.lock_name())?.map(|stat| stat.id) == Some(judged.stat.id);
     let same_bytes = fs::read_bounded(&judged.file)? == judged.bytes;
     if !same_file || !same_bytes || !judge_now(judged, &around, limits).1.removable() {
         return Ok(Reclaimed::Changed);
@@ -162,7 +163,9 @@ fn unlink_and_link(target: &Target, candidate: Candidate) -> io::Result<Reclaime
 
 #[cfg(feature = "testkit")]
 fn naive(target: &Target, judged: &Judged, candidate: Candidate) -> io::Result<Reclaimed> {
-    let now = fs::open_to_judge(target.dir(), target.lock_name())?.map(|file| fs::read_bounded(&file)).transpose()?;
+    let now = fs::open_to_judge(target.dir(), target.lock_name())?
+        .map(|file| fs::read_bounded(&file))
+        .transpose()?;
     if now.as_deref() != Some(&judged.bytes[..]) {
         return Ok(Reclaimed::Changed);
     }

@@ -113,14 +113,22 @@ impl Record {
         if bytes.len() as u64 > MAX_RECORD {
             return Self::default();
         }
-        let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
+        let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(bytes) else {
+            return Self::default();
+        };
         let number = |key: &str| fields.get(key).and_then(Value::as_u64);
         // A hostile record may not put unbounded text into messages.
         let text = |key: &str| {
-            fields.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(|text| text.chars().take(256).collect::<String>())
+            fields
+                .get(key)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(|text| text.chars().take(256).collect::<String>())
         };
         Self {
-            pid: number("pid").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0 && *pid <= i32::MAX as u32),
+            pid: number("pid")
+                .and_then(|pid| u32::try_from(pid).ok())
+                .filter(|pid| *pid > 0 && *pid <= i32::MAX as u32),
             created_at_ms: text("createdAt").and_then(|text| parse_iso(&text)),
             max_hold: number("maxHoldMs").filter(|ms| *ms > 0).map(Duration::from_millis),
             starttime: number("starttime"),
@@ -187,7 +195,9 @@ mod tests {
 
     #[test]
     fn an_ownership_token_of_white_space_is_read_past() {
-        let record = Record::read(b"{\n  \"pid\": 3,\n  \"createdAt\": \"2026-01-01T00:00:00.000Z\"\n}\n\n\t\t\t\t\t\t\t\t \t \t\n");
+        let record = Record::read(
+            b"{\n  \"pid\": 3,\n  \"createdAt\": \"2026-01-01T00:00:00.000Z\"\n}\n\n\t\t\t\t\t\t\t\t \t \t\n",
+        );
         assert_eq!(record.pid, Some(3));
         assert!(record.is_complete());
     }

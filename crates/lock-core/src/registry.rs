@@ -11,12 +11,7 @@ use std::{
 };
 
 use crate::{
-    background::Background,
-    hold::Hold,
-    lane::Lanes,
-    sync::lock,
-    sys::process::Identity,
-    target::LaneKey,
+    background::Background, hold::Hold, lane::Lanes, sync::lock, sys::process::Identity, target::LaneKey,
 };
 
 static GLOBAL: LazyLock<Registry> = LazyLock::new(|| Registry {

@@ -130,7 +130,8 @@ fn take_and_release(target: &Target, judged: &Judged, locks: &Inner) -> io::Resu
     let (mode, guard) = (locks.reclaim_mode, locks.config.fs_safe_guard);
     match reclaim(target, judged, &around, &limits(&locks.config), mode, guard, candidate)? {
         Reclaimed::Owned(published) => {
-            let ours = fs::stat_at(target.dir(), target.lock_name())?.map(|stat| stat.id) == Some(published.id);
+            let ours =
+                fs::stat_at(target.dir(), target.lock_name())?.map(|stat| stat.id) == Some(published.id);
             if ours {
                 fs::unlink_at(target.dir(), target.lock_name())?;
             }
@@ -155,7 +156,8 @@ fn sweep_litter(path: &Path, dry_run: bool) -> Result<Option<Swept>, LockError> 
     if target.on_network() {
         return Ok(None);
     }
-    let fresh = Candidate::create(&target, PublishMode::Unnamed).ok().and_then(|candidate| candidate.ctime_ns());
+    let fresh =
+        Candidate::create(&target, PublishMode::Unnamed).ok().and_then(|candidate| candidate.ctime_ns());
     let age_ns = fresh.map_or(0, |fresh| fresh.saturating_sub(stat.ctime_ns));
     let mut swept = Swept {
         path: path.display().to_string(),
@@ -191,4 +193,3 @@ fn sweep_litter(path: &Path, dry_run: bool) -> Result<Option<Swept>, LockError> 
     swept.action = "removed";
     Ok(Some(swept))
 }
-

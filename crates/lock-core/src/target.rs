@@ -49,7 +49,11 @@ impl Target {
     /// hard links or is not a regular file: its other names would not be covered by the lock.
     pub fn sidecar_of(file: &Path) -> Result<Self, LockError> {
         let refused = |what: &str| {
-            LockError::unavailable(file, "resolve", io::Error::new(io::ErrorKind::InvalidInput, what.to_owned()))
+            LockError::unavailable(
+                file,
+                "resolve",
+                io::Error::new(io::ErrorKind::InvalidInput, what.to_owned()),
+            )
         };
         let name = file.file_name().ok_or_else(|| refused("it names no file"))?;
         let parent = match file.parent() {
@@ -58,11 +62,15 @@ impl Target {
         };
         // 255 bytes is the limit of every supported file system; the longest name made from it is the aside name.
         if name.len() > 200 {
-            return Err(refused("its name is longer than 200 bytes, too long for the names a lock needs beside it"));
+            return Err(refused(
+                "its name is longer than 200 bytes, too long for the names a lock needs beside it",
+            ));
         }
-        let dir_path =
-            parent.canonicalize().map_err(|source| LockError::unavailable(parent, "resolve directory", source))?;
-        let dir = fs::open_dir(&dir_path).map_err(|source| LockError::unavailable(&dir_path, "open directory", source))?;
+        let dir_path = parent
+            .canonicalize()
+            .map_err(|source| LockError::unavailable(parent, "resolve directory", source))?;
+        let dir = fs::open_dir(&dir_path)
+            .map_err(|source| LockError::unavailable(&dir_path, "open directory", source))?;
         let io = |operation, source| LockError::unavailable(file, operation, source);
         if let Some(stat) = fs::stat_at(&dir, name).map_err(|source| io("inspect", source))? {
             match stat.kind {
@@ -161,16 +169,20 @@ const ASIDE: &str = ".x";
 /// Whether `name` is one of our private names: a dot, anything, a 32-digit nonce and the suffix.
 pub(crate) fn is_aside(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        name.strip_prefix('.').and_then(|name| name.strip_suffix(ASIDE)).and_then(|name| name.rsplit_once('.')).is_some_and(
-            |(_, nonce)| nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        )
+        name.strip_prefix('.')
+            .and_then(|name| name.strip_suffix(ASIDE))
+            .and_then(|name| name.rsplit_once('.'))
+            .is_some_and(|(_, nonce)| nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()))
     })
 }
 
 /// The file name without the lock suffix.
 pub(crate) fn strip_lock(name: &OsStr) -> Option<OsString> {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    name.as_bytes().strip_suffix(LOCK.as_bytes()).filter(|rest| !rest.is_empty()).map(|rest| OsString::from_vec(rest.to_vec()))
+    name.as_bytes()
+        .strip_suffix(LOCK.as_bytes())
+        .filter(|rest| !rest.is_empty())
+        .map(|rest| OsString::from_vec(rest.to_vec()))
 }
 
 fn with_suffix(name: &OsStr, suffix: &str) -> OsString {

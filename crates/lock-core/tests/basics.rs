@@ -4,8 +4,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use moorline_lock_core::{
-    Change, Durability, Journal, JournalError, LockConfig, LockError, Locks, LostHow, OnHoldExceeded, Relation,
-    ReleaseError, RunTag, Target, Wait,
+    Change, Durability, Journal, JournalError, LockConfig, LockError, Locks, LostHow, OnHoldExceeded,
+    Relation, ReleaseError, RunTag, Target, Wait,
 };
 
 fn target(dir: &Path) -> Target {
@@ -24,7 +24,12 @@ async fn a_lock_is_a_complete_record_while_held_and_nothing_after() {
     let held = locks.acquire(&target, &RunTag::new("r1").in_session("agent:a:b")).await.unwrap();
     let text = std::fs::read_to_string(target.lock_path()).unwrap();
     assert!(text.contains("\"runId\": \"r1\"") && text.ends_with("}\n"), "{text}");
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(target.lock_path()).unwrap().permissions()) & 0o777, 0o600);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(target.lock_path()).unwrap().permissions()
+        ) & 0o777,
+        0o600
+    );
     held.verify().unwrap();
     held.release().await.unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -140,7 +145,12 @@ async fn a_fence_tells_growth_from_replacement() {
     assert_eq!(fence.check().unwrap(), Change::Unchanged);
     let append = |text: &str| {
         use std::io::Write;
-        std::fs::OpenOptions::new().append(true).open(target.path()).unwrap().write_all(text.as_bytes()).unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(target.path())
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
     };
     append("theirs\n");
     assert_eq!(fence.check().unwrap(), Change::Grown { from: 4, to: 11 });

@@ -3,7 +3,13 @@
 //! The decision: the whole product of the evidence (more than 900,000 rows) is judged, and printed as the fewest rows with
 //! wildcards that say the same; `tests/golden/judge.txt` is compared with it. `MOORLINE_BLESS=1` writes it anew. The option
 //! not taken, a list of chosen cases, shows what was thought of and not what was forgotten.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use std::{collections::HashMap, fmt::Write as _, path::Path, time::Duration};
 
@@ -54,7 +60,12 @@ const RECORD: usize = 4;
 type Row = [u8; COLUMNS.len()];
 
 fn record(kind: u8) -> Record {
-    let full = Record { pid: Some(7), created_at_ms: Some(1), max_hold: Some(Duration::from_secs(300)), ..Record::default() };
+    let full = Record {
+        pid: Some(7),
+        created_at_ms: Some(1),
+        max_hold: Some(Duration::from_secs(300)),
+        ..Record::default()
+    };
     match RECORDS[usize::from(kind)] {
         "ours" => Record { flock: true, ..full },
         "foreign" => full,
@@ -89,7 +100,9 @@ fn judged(row: &Row) -> Judgement {
 fn words(judgement: &Judgement) -> String {
     let reasons: Vec<_> = judgement.reasons.iter().map(|reason| reason.as_str()).collect();
     let removable = if judgement.removable() { "removable" } else { "report-only" };
-    format!("{:<9} {removable:<11} {}", format!("{:?}", judgement.state), reasons.join(", ")).trim_end().to_owned()
+    format!("{:<9} {removable:<11} {}", format!("{:?}", judgement.state), reasons.join(", "))
+        .trim_end()
+        .to_owned()
 }
 
 /// A decision tree over the columns from the left; equal branches are one, and a column without influence is left out.
@@ -110,7 +123,11 @@ fn tree(column: usize, row: &mut Row, rows: &mut u64) -> Tree {
             tree(column + 1, row, rows)
         })
         .collect();
-    if branches.iter().all(|branch| *branch == branches[0]) { branches[0].clone() } else { Tree::Split(column, branches) }
+    if branches.iter().all(|branch| *branch == branches[0]) {
+        branches[0].clone()
+    } else {
+        Tree::Split(column, branches)
+    }
 }
 
 fn render(tree: &Tree, path: &mut Vec<String>, text: &mut String) {
@@ -149,7 +166,8 @@ fn the_whole_table_is_as_reviewed() {
     render(&tree, &mut Vec::new(), &mut lines);
     // What may be removed comes first, for that is what a reviewer has to believe.
     for (title, removable) in [("removable", true), ("report-only", false)] {
-        let section: Vec<_> = lines.lines().filter(|line| line.contains(" removable ") == removable).collect();
+        let section: Vec<_> =
+            lines.lines().filter(|line| line.contains(" removable ") == removable).collect();
         writeln!(text, "\n## {title}: {} groups\n\n{}", section.len(), section.join("\n")).unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/judge.txt");
@@ -158,7 +176,11 @@ fn the_whole_table_is_as_reviewed() {
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = golden.lines().zip(text.lines()).find(|(old, new)| old != new);
-    assert!(golden == text, "{} is not what the code does (MOORLINE_BLESS=1 writes it): {differs:?}", path.display());
+    assert!(
+        golden == text,
+        "{} is not what the code does (MOORLINE_BLESS=1 writes it): {differs:?}",
+        path.display()
+    );
 }
 
 #[test]
@@ -177,9 +199,14 @@ fn what_counts_as_proof_of_life_is_never_removable() {
             assert_ne!(evidence.flock, Probe::Held, "{evidence:?}");
             assert_ne!(evidence.own, Own::Registered, "{evidence:?}");
             // What could not be looked at.
-            assert!(evidence.flock == Probe::Free && !evidence.network && !evidence.unreadable, "{evidence:?}");
+            assert!(
+                evidence.flock == Probe::Free && !evidence.network && !evidence.unreadable,
+                "{evidence:?}"
+            );
             // Without our marker, or through another mount, the lease must have answered, too.
-            let ours = record(row[RECORD]).flock && evidence.boot == Likeness::Same && evidence.fs_dev == Likeness::Same;
+            let ours = record(row[RECORD]).flock
+                && evidence.boot == Likeness::Same
+                && evidence.fs_dev == Likeness::Same;
             assert!(ours || evidence.lease == Probe::Free, "{evidence:?}");
         }
         if judgement.state == State::Unknown {

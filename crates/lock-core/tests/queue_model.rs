@@ -3,7 +3,13 @@
 //! Every schedule that shuttle tries must be exclusive and in order, must come to an end (a lost wake-up is a deadlock,
 //! which shuttle reports), and must leave no lane behind, whoever is cancelled at whatever await. The random scheduler
 //! looks everywhere; the PCT scheduler looks for bugs of few preemptions, with a bound on the chance to miss one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 mod sync {
     //! What `src/sync.rs` names, by the model checker.
@@ -134,7 +140,8 @@ fn whoever_gives_up_at_whatever_await_keeps_nobody_waiting() {
             .map(|(who, mut ticket)| {
                 let world = Arc::clone(&world);
                 // The odd ones give up after some polls: before they asked, while they wait, or when it is their turn.
-                let polls = if who % 2 == 1 { shuttle::rand::thread_rng().gen_range(0..3) } else { usize::MAX };
+                let polls =
+                    if who % 2 == 1 { shuttle::rand::thread_rng().gen_range(0..3) } else { usize::MAX };
                 thread::spawn(move || {
                     if polls == usize::MAX {
                         block_on(ticket.turn());

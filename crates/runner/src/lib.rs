@@ -24,7 +24,7 @@ mod transcript;
 pub use attempt::{Attempt, AttemptError, Locked, Opening, Released, RunWriter, TakeoverCause};
 pub use parked::{Parked, ParkedError, append_parked, dismiss_parked, list_parked, parked_path};
 pub use run::{
-    Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, Reply, RunOutcome,
+    CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, PromptCache, Reply, RunOutcome,
     Runner, StopReason, StreamSink, Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult,
     ToolSpec, Turn, Usage,
 };

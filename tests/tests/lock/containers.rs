@@ -21,7 +21,11 @@ fn inner(worker: &Worker) -> Pid {
 fn live(judge: &mut Worker, what: &str) {
     let view = &judge.json("inspect session.jsonl")[0];
     assert_eq!((&view["state"], &view["removable"]), (&"live".into(), &false.into()), "{what}: {view}");
-    assert_eq!(judge.err("acquire session.jsonl timeout=120 run=judge")["code"], "coordination.lock_timeout", "{what}");
+    assert_eq!(
+        judge.err("acquire session.jsonl timeout=120 run=judge")["code"],
+        "coordination.lock_timeout",
+        "{what}"
+    );
     assert_eq!(judge.json("sweep")[0]["action"], "kept", "{what}");
 }
 
@@ -36,8 +40,10 @@ fn dead(judge: &mut Worker, what: &str) {
 #[test]
 #[ignore = "needs root and namespaces"]
 fn the_living_and_the_dead_are_told_apart_across_namespaces() {
-    let shifted = [&["unshare", "--time", "--boottime", "100000", "--fork", "--kill-child"][..], &[]].concat();
-    let places: [(&str, &[&str]); 3] = [("the host", &[]), ("a pid namespace", CONTAINER), ("a time namespace", &shifted)];
+    let shifted =
+        [&["unshare", "--time", "--boottime", "100000", "--fork", "--kill-child"][..], &[]].concat();
+    let places: [(&str, &[&str]); 3] =
+        [("the host", &[]), ("a pid namespace", CONTAINER), ("a time namespace", &shifted)];
     for (held_in, before) in places {
         for (judged_in, judge_before) in places {
             let what = format!("held in {held_in}, judged in {judged_in}");
@@ -131,7 +137,10 @@ fn a_lock_seen_through_an_overlay_is_unknown_and_stays() {
         std::fs::create_dir(dir.path().join(name)).unwrap();
     }
     let merged = dir.path().join("merged");
-    let mount = format!("cd {} && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec \"$@\"", dir.path().display());
+    let mount = format!(
+        "cd {} && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec \"$@\"",
+        dir.path().display()
+    );
     let through: &[&str] = &["unshare", "--mount", "sh", "-c", &mount, "sh"];
     let mut owner = Worker::serve(&dir.path().join("upper"), &[]);
     owner.ok("acquire session.jsonl");

@@ -52,7 +52,10 @@ async fn an_open_handle_is_life_whatever_the_record_says() {
         ("its pid is another process now", foreign_record(pid, &now, Some(7))),
         ("nothing is written yet", String::new()),
         ("half is written", "{\n  \"pid\": 12".to_owned()),
-        ("its host is another", now.replace(&now, "{\"pid\":1,\"createdAt\":\"2020-01-01T00:00:00Z\",\"host\":\"far\"}")),
+        (
+            "its host is another",
+            now.replace(&now, "{\"pid\":1,\"createdAt\":\"2020-01-01T00:00:00Z\",\"host\":\"far\"}"),
+        ),
     ];
     for (what, record) in records {
         let dir = dir();
@@ -90,9 +93,24 @@ async fn without_a_handle_the_process_decides() {
         // No start time in the record, and the process is younger than the lock.
         (foreign_record(pid, &hour_ago, None), "dead", vec!["recycled-pid"], true),
         (foreign_record(zombie_pid, &now, None), "dead", vec!["dead-pid"], true),
-        (with(foreign_record(free_pid(), &now, None), "\"host\":\"elsewhere\""), "unknown", vec!["unverifiable-owner"], false),
-        (with(foreign_record(free_pid(), &now, None), "\"pidNs\":1"), "unknown", vec!["unverifiable-owner"], false),
-        (with(foreign_record(free_pid(), &now, None), "\"bootId\":\"earlier\""), "unknown", vec!["unverifiable-owner"], false),
+        (
+            with(foreign_record(free_pid(), &now, None), "\"host\":\"elsewhere\""),
+            "unknown",
+            vec!["unverifiable-owner"],
+            false,
+        ),
+        (
+            with(foreign_record(free_pid(), &now, None), "\"pidNs\":1"),
+            "unknown",
+            vec!["unverifiable-owner"],
+            false,
+        ),
+        (
+            with(foreign_record(free_pid(), &now, None), "\"bootId\":\"earlier\""),
+            "unknown",
+            vec!["unverifiable-owner"],
+            false,
+        ),
         (
             with(foreign_record(pid, &now, None), &format!("\"bootId\":\"earlier\",\"host\":\"{host}\"")),
             "dead",
@@ -120,7 +138,9 @@ async fn without_a_handle_the_process_decides() {
 #[tokio::test]
 async fn a_live_foreign_owner_past_its_time_is_reported_and_left() {
     let pid = std::process::id();
-    for (age, reasons) in [(7200, vec!["too-old", "hold-exceeded"]), (600, vec!["hold-exceeded"]), (60, vec![])] {
+    for (age, reasons) in
+        [(7200, vec!["too-old", "hold-exceeded"]), (600, vec!["hold-exceeded"]), (60, vec![])]
+    {
         let dir = dir();
         // Its process is not this one as the record says it; the handle is what counts.
         let record = foreign_record(free_pid(), &iso_in(-age), None);
@@ -230,11 +250,16 @@ fn a_stale_report_that_is_untrue_by_now_is_retried_within_the_budget() {
 async fn a_stale_lock_of_this_process_times_out() {
     let dir = dir();
     let target = Target::sidecar_of(&dir.path().join(SESSION)).unwrap();
-    let config = LockConfig { stale: Duration::from_millis(20), max_hold: Duration::from_millis(10), ..LockConfig::default() };
+    let config = LockConfig {
+        stale: Duration::from_millis(20),
+        max_hold: Duration::from_millis(10),
+        ..LockConfig::default()
+    };
     let locks = Locks::new(config);
     let held = locks.acquire(&target, &RunTag::new("first")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let wait = Wait { timeout: Some(Duration::from_millis(50)), on_stale: Some(OnStale::Report), max_hold: None };
+    let wait =
+        Wait { timeout: Some(Duration::from_millis(50)), on_stale: Some(OnStale::Report), max_hold: None };
     let error = locks.acquire_within(&target, &RunTag::new("second"), wait).await.unwrap_err();
     assert!(matches!(error, LockError::Timeout { .. }), "{error}");
     held.release().await.unwrap();

@@ -16,7 +16,8 @@ use super::{
 
 /// Tries everything a contender can do; the lock must not be had, and what is there must stay.
 fn stays(dir: &Path, worker: &mut Worker, what: &str) {
-    let there = |name: &str| std::fs::symlink_metadata(dir.join(name)).map(|meta| (meta.file_type(), meta.len()));
+    let there =
+        |name: &str| std::fs::symlink_metadata(dir.join(name)).map(|meta| (meta.file_type(), meta.len()));
     let before = there(LOCK).unwrap();
     let error = worker.err("acquire session.jsonl timeout=150 on_stale=report");
     assert_eq!(error["code"], "coordination.lock_timeout", "{what}: {error}");
@@ -38,7 +39,10 @@ fn hostile_files_at_the_locks_path_are_reported_and_stay() {
         ("NUL", vec![0; 512]),
         ("not UTF-8", vec![0xff; 512]),
         ("wrong types", b"{\"pid\":\"1\",\"createdAt\":1,\"flock\":\"1\"}".to_vec()),
-        ("numbers out of range", b"{\"pid\":4294967297,\"createdAt\":\"9999999-01-01T00:00:00Z\",\"maxHoldMs\":-1}".to_vec()),
+        (
+            "numbers out of range",
+            b"{\"pid\":4294967297,\"createdAt\":\"9999999-01-01T00:00:00Z\",\"maxHoldMs\":-1}".to_vec(),
+        ),
         ("a duplicate key", b"{\"pid\":1,\"pid\":\"x\",\"createdAt\":\"now\"}".to_vec()),
     ];
     for (what, bytes) in contents {
@@ -94,7 +98,10 @@ fn hostile_guards_are_named_and_stay() {
     std::fs::create_dir(&guard).unwrap();
     std::fs::create_dir(guard.join("owner.json")).unwrap();
     let error = worker.err("acquire session.jsonl timeout=100");
-    assert!(error["code"].as_str().unwrap().starts_with("local.") || error["code"] == "coordination.lock_timeout", "{error}");
+    assert!(
+        error["code"].as_str().unwrap().starts_with("local.") || error["code"] == "coordination.lock_timeout",
+        "{error}"
+    );
     assert!(guard.join("owner.json").is_dir());
 }
 
@@ -103,7 +110,12 @@ fn names_that_look_like_ours_are_not_swept_by_their_look() {
     let dir = dir();
     let nonce = "0".repeat(32);
     // Not of our form, in one way each.
-    let innocent = [format!(".a.{}.x", &nonce[1..]), format!("a.{nonce}.x"), format!(".a.{nonce}.y"), ".a.g.x".to_owned()];
+    let innocent = [
+        format!(".a.{}.x", &nonce[1..]),
+        format!("a.{nonce}.x"),
+        format!(".a.{nonce}.y"),
+        ".a.g.x".to_owned(),
+    ];
     for name in &innocent {
         std::fs::write(dir.path().join(name), "mine").unwrap();
     }

@@ -66,7 +66,10 @@ async fn a_candidate_that_waited_is_not_born_stale() {
     std::fs::remove_file(dir.path().join(LOCK)).unwrap();
     let held = waiter.await.unwrap();
     let view = locks.inspect(&target.lock_path()).unwrap().remove(0);
-    assert!(view.age_ms.unwrap() <= u64::try_from(removed.elapsed().unwrap().as_millis()).unwrap() + 1, "{view:?}");
+    assert!(
+        view.age_ms.unwrap() <= u64::try_from(removed.elapsed().unwrap().as_millis()).unwrap() + 1,
+        "{view:?}"
+    );
     assert!(removed > UNIX_EPOCH);
     held.release().await.unwrap();
 }
@@ -80,10 +83,13 @@ fn a_candidate_that_waited_six_minutes_is_not_born_stale() {
     std::fs::write(&clock, "+0\n").unwrap();
     std::fs::write(dir.path().join(LOCK), "").unwrap();
     let file = format!("FAKETIME_TIMESTAMP_FILE={}", clock.display());
-    let library = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"]
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .expect("libfaketime");
+    let library = [
+        "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+        "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+    ]
+    .into_iter()
+    .find(|path| Path::new(path).exists())
+    .expect("libfaketime");
     let preload = format!("LD_PRELOAD={library}");
     let before = ["env", &preload, &file, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
     let mut waiter = Worker::serve_with(&before, dir.path(), &[]);
@@ -167,7 +173,10 @@ fn a_release_leaves_the_lock_to_a_child_that_still_writes() {
     owner.ok("child session.jsonl while [ ! -e go ]; do sleep 0.01; done; echo late >> session.jsonl");
     owner.ok("release session.jsonl");
     for worker in [&mut owner, &mut other] {
-        assert_eq!(worker.err("acquire session.jsonl timeout=150 run=next")["code"], "coordination.lock_timeout");
+        assert_eq!(
+            worker.err("acquire session.jsonl timeout=150 run=next")["code"],
+            "coordination.lock_timeout"
+        );
     }
     std::fs::write(dir.path().join("go"), "").unwrap();
     other.ok("acquire session.jsonl timeout=10000");
@@ -200,7 +209,9 @@ async fn an_exchange_and_back_raises_no_false_loss() {
     let exchanger = std::thread::spawn({
         let (stop, dir) = (Arc::clone(&stop), dir.path().to_owned());
         move || {
-            let swap = || renameat_with(CWD, dir.join(LOCK), CWD, dir.join("theirs"), RenameFlags::EXCHANGE).unwrap();
+            let swap = || {
+                renameat_with(CWD, dir.join(LOCK), CWD, dir.join("theirs"), RenameFlags::EXCHANGE).unwrap()
+            };
             let mut times = 0_u32;
             while !stop.load(Ordering::Relaxed) {
                 swap();
@@ -251,7 +262,9 @@ async fn an_acquire_dropped_at_any_await_leaves_nothing_behind() {
     let situations: [(&str, Put); 5] = [
         ("free", |_| {}),
         ("dead", leave_a_dead_lock),
-        ("live", |dir| std::fs::write(dir.join(LOCK), foreign_record(std::process::id(), &iso_in(0), None)).unwrap()),
+        ("live", |dir| {
+            std::fs::write(dir.join(LOCK), foreign_record(std::process::id(), &iso_in(0), None)).unwrap()
+        }),
         ("without a record", |dir| std::fs::write(dir.join(LOCK), "").unwrap()),
         ("behind a guard", |dir| std::fs::create_dir(dir.join(GUARD)).unwrap()),
     ];

@@ -44,7 +44,9 @@ fn a_recycled_pid_does_not_keep_a_dead_lock_alive() {
     let dir = dir();
     let out = in_namespace(
         dir.path(),
-        &format!("{RECYCLE}\n echo inspect session.jsonl | $WORKER serve $DIR\n echo acquire session.jsonl timeout=1000 | $WORKER serve $DIR"),
+        &format!(
+            "{RECYCLE}\n echo inspect session.jsonl | $WORKER serve $DIR\n echo acquire session.jsonl timeout=1000 | $WORKER serve $DIR"
+        ),
     );
     assert!(out.contains("\"state\":\"dead\"") && out.contains("recycled-pid"), "{out}");
     assert!(out.lines().next_back().unwrap().starts_with("ok "), "{out}");

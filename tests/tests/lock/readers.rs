@@ -25,7 +25,11 @@ fn a_million_reads_see_no_empty_or_torn_lock() {
         file.read_to_end(&mut text).unwrap();
         let meta = file.metadata().unwrap();
         assert!(meta.nlink() <= 1, "{} links", meta.nlink());
-        assert!(text.starts_with(b"{\n  \"pid\": ") && text.ends_with(b"\"flock\": 1\n}\n"), "{:?}", String::from_utf8_lossy(&text));
+        assert!(
+            text.starts_with(b"{\n  \"pid\": ") && text.ends_with(b"\"flock\": 1\n}\n"),
+            "{:?}",
+            String::from_utf8_lossy(&text)
+        );
         inodes.insert((meta.ino(), meta.ctime_nsec()));
         whole += 1;
     }

@@ -23,7 +23,12 @@ fn the_guides_settings_are_the_codes() {
     let expected: Vec<_> = SETTINGS
         .iter()
         .map(|setting| {
-            vec![setting.key.to_owned(), setting.env.join(", "), setting.default.to_owned(), setting.meaning.to_owned()]
+            vec![
+                setting.key.to_owned(),
+                setting.env.join(", "),
+                setting.default.to_owned(),
+                setting.meaning.to_owned(),
+            ]
         })
         .collect();
     assert_eq!(rows(&guide()), expected);
@@ -33,12 +38,15 @@ fn the_guides_settings_are_the_codes() {
 fn the_guide_says_that_an_age_never_removes_a_lock() {
     let page = guide().replace('\n', " ");
     assert!(page.contains("A lock whose owner is alive is never removed."));
-    assert!(page.contains("`staleMs` and `maxHoldMs` decide when a live lock is *reported*, never when it is removed."));
+    assert!(page.contains(
+        "`staleMs` and `maxHoldMs` decide when a live lock is *reported*, never when it is removed."
+    ));
     for setting in SETTINGS.iter().filter(|setting| ["staleMs", "maxHoldMs"].contains(&setting.key)) {
         assert!(setting.meaning.contains("it is never removed for it"), "{}", setting.key);
     }
     // Every setting has its line in the table of what it does and does not do.
-    let does = page.split("## What a setting does and does not do").nth(1).unwrap().split("## ").next().unwrap();
+    let does =
+        page.split("## What a setting does and does not do").nth(1).unwrap().split("## ").next().unwrap();
     for setting in SETTINGS {
         assert!(does.contains(&format!("| `{}", setting.key)), "{}", setting.key);
     }
@@ -47,7 +55,8 @@ fn the_guide_says_that_an_age_never_removes_a_lock() {
 /// The page's default column is true of the code's defaults, not only of the code's table.
 #[test]
 fn the_stated_defaults_are_the_defaults() {
-    let stated = SETTINGS.iter().map(|setting| (setting.key.to_owned(), setting.default.to_owned())).collect();
+    let stated =
+        SETTINGS.iter().map(|setting| (setting.key.to_owned(), setting.default.to_owned())).collect();
     let default = moorline_lock_core::LockConfig::default();
     assert_eq!(default.clone().overridden_by_entries(&stated).unwrap(), default);
 }

@@ -72,7 +72,12 @@ fn soak(dir: &Path, kills: usize, limit: Duration, args: &[&str]) -> Soak {
     let left: Vec<_> = names(dir).into_iter().filter(|name| !name.contains(".torn-")).collect();
     assert_eq!(left, ["session.jsonl"], "litter after a sweep");
     let found = audit(dir, &acknowledged);
-    assert_eq!(violations(dir).iter().filter(|line| !line.starts_with("torn")).count(), 0, "{:?}", violations(dir));
+    assert_eq!(
+        violations(dir).iter().filter(|line| !line.starts_with("torn")).count(),
+        0,
+        "{:?}",
+        violations(dir)
+    );
     assert!(found.missing.is_empty() && found.repeated.is_empty() && found.broken.is_empty(), "{found:?}");
     println!("{soak:?}, {} lines, {kept} torn last lines kept", found.lines);
     soak

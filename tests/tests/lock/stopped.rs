@@ -24,7 +24,10 @@ fn reported_and_left(dir: &Path, contender: &mut Worker, reasons: &[&str]) {
     assert_eq!(error["code"], "coordination.lock_stale", "{error}");
     assert!(error["waitedMs"].as_u64().unwrap() >= 150, "{error}");
     let view = &contender.json("inspect session.jsonl")[0];
-    assert_eq!((&view["state"], &view["removable"], &view["stale"]), (&"stale".into(), &false.into(), &true.into()));
+    assert_eq!(
+        (&view["state"], &view["removable"], &view["stale"]),
+        (&"stale".into(), &false.into(), &true.into())
+    );
     let swept = contender.json("sweep");
     assert_eq!(swept[0]["action"], "kept", "{swept}");
     assert_eq!(bytes(dir), before);

@@ -1,6 +1,9 @@
 //! Reclaim storms: four processes, every hold ends as if its owner had been killed.
 
-use std::{path::Path, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -38,7 +41,11 @@ fn storm(dir: &Path, args: &[&str]) -> (u64, u64) {
 
 #[test]
 fn a_reclaim_storm_keeps_mutual_exclusion() {
-    for args in [&["run_ms=3000"][..], &["run_ms=1500", "guard=1"], &["run_ms=1500", "reclaim=unlink", "publish=rename"]] {
+    for args in [
+        &["run_ms=3000"][..],
+        &["run_ms=1500", "guard=1"],
+        &["run_ms=1500", "reclaim=unlink", "publish=rename"],
+    ] {
         let dir = dir();
         let (entries, reclaims) = storm(dir.path(), args);
         assert!(entries > 300 && reclaims * 2 > entries, "{entries} entries, {reclaims} reclaims");

@@ -81,7 +81,9 @@ pub(crate) fn audit(dir: &Path, acknowledgements: &[String]) -> Audit {
         audit.lines += 1;
         match serde_json::from_str::<Value>(line) {
             Ok(value) if line.ends_with('\n') => {
-                *found.entry(format!("{} {}", value["who"].as_str().unwrap(), value["number"])).or_default() += 1;
+                *found
+                    .entry(format!("{} {}", value["who"].as_str().unwrap(), value["number"]))
+                    .or_default() += 1;
             }
             Ok(_) | Err(_) => audit.broken.push(line.to_owned()),
         }

@@ -17,7 +17,10 @@ fn switches(pid: i32) -> BTreeMap<String, u64> {
         let thread = thread.unwrap();
         let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        all.insert(thread.file_name().into_string().unwrap(), line.map_or(0, |count| count.trim().parse().unwrap()));
+        all.insert(
+            thread.file_name().into_string().unwrap(),
+            line.map_or(0, |count| count.trim().parse().unwrap()),
+        );
     }
     all
 }
@@ -90,7 +93,8 @@ fn a_thousand_waiters_share_one_inotify_descriptor() {
     owner.send("");
     assert_eq!(waiters.line(), "all");
     waiters.send("");
-    let stats: serde_json::Value = serde_json::from_str(waiters.line().strip_prefix("stats ").unwrap()).unwrap();
+    let stats: serde_json::Value =
+        serde_json::from_str(waiters.line().strip_prefix("stats ").unwrap()).unwrap();
     assert_eq!((&stats["acquired"], &stats["safetyTick"]), (&1000.into(), &0.into()), "{stats}");
 }
 
@@ -130,7 +134,8 @@ fn without_inotify_waiting_falls_back_to_a_timer_and_says_so() {
     for limit in ["max_inotify_instances", "max_inotify_watches"] {
         let dir = dir();
         let mut owner = Worker::serve(dir.path(), &[]);
-        let script = format!("echo 0 > /proc/sys/user/{limit}; exec \"$0\" \"$@\" 2> {}/log", dir.path().display());
+        let script =
+            format!("echo 0 > /proc/sys/user/{limit}; exec \"$0\" \"$@\" 2> {}/log", dir.path().display());
         let before = ["unshare", "--user", "--map-root-user", "sh", "-c", &script];
         let mut waiter = Worker::serve_with(&before, dir.path(), &["log=1"]);
         owner.ok("acquire session.jsonl");

@@ -166,7 +166,9 @@ impl Drop for Worker {
 fn parse(line: &str) -> Result<String, Value> {
     match line.split_once(' ') {
         Some(("ok", text)) => Ok(text.to_owned()),
-        Some(("error", text)) => Err(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))),
+        Some(("error", text)) => {
+            Err(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+        }
         Some(_) | None => Err(Value::String(format!("not an answer: {line}"))),
     }
 }

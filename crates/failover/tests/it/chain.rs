@@ -47,7 +47,7 @@ impl World {
 async fn run(
     chain: &Chain,
     needs: &Needs,
-    answer: impl Fn(&Candidate) -> Result<&'static str, CallError> + Send,
+    answer: impl Fn(&Candidate) -> Result<&'static str, CallError> + Send + Sync,
 ) -> (Vec<String>, Result<(String, &'static str), ChainError>) {
     let mut called = Vec::new();
     let result = chain
@@ -122,7 +122,8 @@ async fn a_short_stated_wait_is_waited_out_on_the_same_candidate() {
     let world = World::new();
     let (clock, failed) = (world.clock.clone(), AtomicUsize::new(0));
     let chain = world.chain(&["a", "b"]);
-    let work = run(&chain, &Needs::default(), |_| match failed.fetch_add(1, Ordering::SeqCst) {
+    let needs = Needs::default();
+    let work = run(&chain, &needs, |_| match failed.fetch_add(1, Ordering::SeqCst) {
         0 => Err(answers_after(429, 3)),
         _ => Ok("a again"),
     });
@@ -362,7 +363,8 @@ async fn records_say_what_was_done_and_where_it_led() {
     let backoff = Schedule::fixed([Duration::from_secs(2)]).unwrap();
     let chain = world.chain(&["a", "b"]).with_backoff(backoff);
     let clock = world.clock.clone();
-    let work = chain.run(&Needs::default(), |_, _| std::future::ready(Err::<(), _>(answers(503))));
+    let needs = Needs::default();
+    let work = chain.run(&needs, |_, _| std::future::ready(Err::<(), _>(answers(503))));
     let (failed, ()) = tokio::join!(work, async move {
         for _ in 0..4 {
             tokio::task::yield_now().await;
@@ -427,7 +429,13 @@ async fn a_broken_store_fails_no_call_and_is_written_down() {
 }
 
 fn causes(error: &dyn Error) -> Vec<String> {
-    std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string).collect()
+    let mut all = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        all.push(cause.to_string());
+        next = cause.source();
+    }
+    all
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use crate::support::{candidates, clock};
 
 /// Runs a chain of three in which every call fails with `error`; says how many were called, how many were consumed, and
 /// how much cools.
-async fn run(error: impl Fn() -> CallError + Send) -> (usize, usize, usize, ChainError) {
+async fn run(error: impl Fn() -> CallError + Send + Sync) -> (usize, usize, usize, ChainError) {
     let store = Arc::new(MemoryStore::new());
     let chain = Chain::new(candidates(&["a", "b", "c"]), clock()).with_store(store.clone());
     let mut calls = 0;

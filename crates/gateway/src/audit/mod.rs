@@ -9,6 +9,7 @@ mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use moorline_announce::{Filter, Outbox, SqliteOutbox, State};
 use moorline_lock_core::{LockConfig, Locks};
 use serde::Serialize;
 
@@ -45,7 +46,7 @@ pub(crate) struct Audit {
     pub(crate) messages: Share,
     /// Accepted spawns, and those whose result is in the requester's transcript exactly once.
     pub(crate) spawns: Share,
-    /// Prepared announces, and those delivered.
+    /// Rows of the outbox, and those delivered or settled in silence.
     pub(crate) announces: Share,
     /// Transcript lines, and those that are whole JSON.
     pub(crate) lines: Share,
@@ -75,7 +76,7 @@ impl Audit {
 }
 
 /// Reads a state directory that nobody writes to any more.
-pub(crate) fn audit(state: &StateDir) -> anyhow::Result<Audit> {
+pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
     let lines = events::read_all(&state.events())?;
     let transcripts = Transcripts::read(state)?;
     let mut audit = Audit {
@@ -89,6 +90,7 @@ pub(crate) fn audit(state: &StateDir) -> anyhow::Result<Audit> {
     check_turns(&mut audit, &lines);
     check_sends(&mut audit, &lines, &transcripts);
     check_spawns(&mut audit, &lines, &transcripts);
+    check_outbox(&mut audit, state).await?;
     check_locks(&mut audit, &lines, state)?;
     for (key, times) in &transcripts.keys {
         if *times > 1 {
@@ -176,19 +178,11 @@ fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
 
 fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut delivered: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
-        match &line.event {
-            Event::AnnouncePrepared { key, child_run_id, .. } => {
-                keys.insert(child_run_id, key);
-            }
-            Event::AnnounceDelivered { key } => {
-                delivered.insert(key);
-            }
-            _ => {}
+        if let Event::AnnouncePrepared { key, child_run_id, .. } = &line.event {
+            keys.insert(child_run_id, key);
         }
     }
-    audit.announces = Share { of: keys.len(), ok: keys.values().filter(|key| delivered.contains(*key)).count() };
     for line in lines {
         let Event::SpawnAccepted { run_id, requester, .. } = &line.event else { continue };
         audit.spawns.of += 1;
@@ -202,6 +196,25 @@ fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
             _ => {}
         }
     }
+}
+
+/// Every row of the outbox must have ended well; one that did not is named with its state.
+async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()> {
+    if !state.outbox().exists() {
+        return Ok(());
+    }
+    let outbox = SqliteOutbox::open(state.outbox()).await?;
+    for row in outbox.list(&Filter::default()).await? {
+        audit.announces.of += 1;
+        match row.state {
+            State::Delivered | State::Silent => audit.announces.ok += 1,
+            State::Prepared | State::Sending | State::Uncertain | State::Rejected | State::Expired => {
+                audit.lost += 1;
+                audit.problems.push(format!("announce {} is {}", row.key, row.state.as_str()));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::Result<()> {

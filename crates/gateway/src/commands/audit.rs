@@ -10,7 +10,8 @@ use crate::{
 
 pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
-    let found = audit(&state)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(audit(&state))?;
     if args.json {
         say(serde_json::to_string_pretty(&found)?);
     } else {
@@ -28,7 +29,7 @@ fn show(found: &Audit) {
     share("turns", found.turns, format!("{} interrupted by a kill, and named", found.interrupted));
     share("sends", found.sends, format!("messages in their transcript once: {} / {}", found.messages.ok, found.messages.of));
     share("spawns", found.spawns, "results in the requester's transcript once".to_owned());
-    share("announces", found.announces, "delivered / prepared".to_owned());
+    share("announces", found.announces, "rows of the outbox that are delivered".to_owned());
     let stale = Share { of: found.stale_reports.min(1) * found.stale_left_in_place.max(1), ok: found.stale_left_in_place };
     share("stale reports", stale, format!("{} reports; owners that went on and ended their run", found.stale_reports));
     share("lines", found.lines, "whole JSON lines".to_owned());

@@ -36,7 +36,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) async fn start(state: &StateDir, patience: Duration) -> anyhow::Result<Self> {
-        let log = std::fs::File::create(state.root().join("gateway.log"))?;
+        let log = state.create_private("gateway.log")?;
         let mut child = Command::new(program()?)
             .args(["serve", "--port", "0", "--state"])
             .arg(state.root())

@@ -164,10 +164,12 @@ mod tests {
             let lanes = Arc::clone(&lanes);
             waiting.spawn(async move { lanes.place(&key())?.turn(false, None).await.map(drop) });
         }
-        tokio::task::yield_now().await;
+        while lanes.inside(&key()) <= MAX_WAITING {
+            tokio::task::yield_now().await;
+        }
         assert!(lanes.place(&key()).err().unwrap().to_string().contains("64 turns wait"));
-        drop(waiting);
-        tokio::task::yield_now().await;
+        // Cancelled in the queue: no place is left behind.
+        waiting.shutdown().await;
         assert_eq!(lanes.inside(&key()), 1);
     }
 }

@@ -1,6 +1,8 @@
 //! The command line as a user meets it: the real program, real files, real signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests stand in every room")]
 
+mod classify;
+mod gateway;
 mod lock;
 
 use std::{

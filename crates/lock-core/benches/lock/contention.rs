@@ -21,7 +21,10 @@ async fn turns(locks: Locks, target: Target, run: String, end: Instant) -> Sampl
         let held = locks.acquire(&target, &tag).await.unwrap();
         waited.push(began.elapsed());
         let (mut journal, _) = Journal::open(&held, Durability::None, |_| false).await.unwrap();
-        journal.append(&held, b"{\"type\":\"message\",\"text\":\"one line of a transcript\"}\n").await.unwrap();
+        journal
+            .append(&held, b"{\"type\":\"message\",\"text\":\"one line of a transcript\"}\n")
+            .await
+            .unwrap();
         held.release().await.unwrap();
     }
     waited
@@ -30,7 +33,9 @@ async fn turns(locks: Locks, target: Target, run: String, end: Instant) -> Sampl
 fn run(dir: &Path, tasks: usize, threads: usize, length: Duration) -> Samples {
     let runtime = match threads {
         0 => tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
-        threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap(),
+        threads => {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap()
+        }
     };
     runtime.block_on(async {
         let target = Target::sidecar_of(&dir.join("session.jsonl")).unwrap();
@@ -57,7 +62,10 @@ pub(crate) fn one_process() {
         let mut waited = run(dir.path(), 32, threads, Duration::from_secs(3));
         let took = began.elapsed();
         let lines = std::fs::read_to_string(dir.path().join("session.jsonl")).unwrap().lines().count();
-        waited.line(&format!("acquire, {} runtime", if threads == 0 { "current-thread" } else { "two-thread" }));
+        waited.line(&format!(
+            "acquire, {} runtime",
+            if threads == 0 { "current-thread" } else { "two-thread" }
+        ));
         println!("  {:.0} a second (target >= 10,000, p99 <= 20 ms)", lines as f64 / took.as_secs_f64());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left behind");
     }
@@ -103,13 +111,17 @@ pub(crate) fn processes() {
         child.stdout.take().unwrap().read_to_string(&mut line).unwrap();
         assert!(child.wait().unwrap().success());
         let numbers: Vec<f64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        println!("  {:>7.0} turns   acquire p50 {:>8.0} us   p99 {:>8.0} us   max {:>8.0} us", numbers[0], numbers[1], numbers[2], numbers[3]);
+        println!(
+            "  {:>7.0} turns   acquire p50 {:>8.0} us   p99 {:>8.0} us   max {:>8.0} us",
+            numbers[0], numbers[1], numbers[2], numbers[3]
+        );
         counts.push(numbers[0]);
         p99 = p99.max(numbers[2]);
         ticks += numbers[4];
     }
     let sum: f64 = counts.iter().sum();
-    let (slowest, fastest) = (counts.iter().copied().fold(f64::MAX, f64::min), counts.iter().copied().fold(0.0, f64::max));
+    let (slowest, fastest) =
+        (counts.iter().copied().fold(f64::MAX, f64::min), counts.iter().copied().fold(0.0, f64::max));
     println!(
         "  {:.0} a second in all (target >= 5,000), worst p99 {:.1} ms (<= 50), slowest/fastest {:.2} (>= 0.5), safety ticks {ticks}",
         sum / 5.0,

@@ -23,7 +23,13 @@ impl Samples {
 
     pub(crate) fn line(&mut self, what: &str) {
         let (p50, p99, max) = (self.percentile(50.0), self.percentile(99.0), self.percentile(100.0));
-        println!("  {what:<46} p50 {:>9.1} us   p99 {:>9.1} us   max {:>9.1} us   n {}", us(p50), us(p99), us(max), self.0.len());
+        println!(
+            "  {what:<46} p50 {:>9.1} us   p99 {:>9.1} us   max {:>9.1} us   n {}",
+            us(p50),
+            us(p99),
+            us(max),
+            self.0.len()
+        );
     }
 }
 

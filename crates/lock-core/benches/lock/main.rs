@@ -25,7 +25,9 @@ fn main() {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let word = |at: usize| words.get(at).map(String::as_str);
     match (word(0), word(1)) {
-        (Some("child"), Some("contend")) => return contention::contend(Path::new(&words[2]), words[3].parse().unwrap()),
+        (Some("child"), Some("contend")) => {
+            return contention::contend(Path::new(&words[2]), words[3].parse().unwrap());
+        }
         (Some("child"), Some("own")) => return takeover::own(Path::new(&words[2])),
         (Some("child"), Some("take")) => return takeover::take(Path::new(&words[2])),
         (Some("child"), Some("wait")) => return takeover::wait(Path::new(&words[2])),

@@ -47,7 +47,8 @@ fn now() -> Duration {
 /// A child that owns the lock until it is killed.
 pub(crate) fn own(dir: &Path) {
     runtime().block_on(async {
-        let held = Locks::new(LockConfig::default()).acquire(&target(dir), &RunTag::anonymous()).await.unwrap();
+        let held =
+            Locks::new(LockConfig::default()).acquire(&target(dir), &RunTag::anonymous()).await.unwrap();
         println!("held");
         std::io::stdin().read_line(&mut String::new()).unwrap();
         drop(held);
@@ -58,7 +59,8 @@ pub(crate) fn own(dir: &Path) {
 pub(crate) fn wait(dir: &Path) {
     runtime().block_on(async {
         println!("waiting");
-        let held = Locks::new(LockConfig::default()).acquire(&target(dir), &RunTag::anonymous()).await.unwrap();
+        let held =
+            Locks::new(LockConfig::default()).acquire(&target(dir), &RunTag::anonymous()).await.unwrap();
         println!("{}", now().as_nanos());
         drop(held);
     });
@@ -151,7 +153,8 @@ fn switches(pid: u32) -> u64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of = |thread: std::fs::DirEntry| {
         let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::to_owned));
+        let count =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::to_owned));
         count.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
     };
     threads.map(|thread| of(thread.unwrap())).sum()

@@ -21,7 +21,8 @@ pub(crate) fn run(dir: &Path) {
     let locks = Locks::new(LockConfig::default());
     let tag = RunTag::new("bench").in_session("agent:bench:one");
     let open = rustix::fs::open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    let (mut floor, mut written, mut lock) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut floor, mut written, mut bare, mut lock) =
+        (Samples::default(), Samples::default(), Samples::default(), Samples::default());
     runtime.block_on(async {
         // In turns, so that a noisy neighbour hits all alike.
         for _ in 0..ROUNDS {
@@ -37,6 +38,11 @@ pub(crate) fn run(dir: &Path) {
             }
             for _ in 0..IN_A_ROUND {
                 let began = Instant::now();
+                protocol(&open, &[b' '; 400]);
+                bare.push(began.elapsed());
+            }
+            for _ in 0..IN_A_ROUND {
+                let began = Instant::now();
                 let held = locks.acquire(&target, &tag).await.unwrap();
                 held.release().await.unwrap();
                 lock.push(began.elapsed());
@@ -45,6 +51,7 @@ pub(crate) fn run(dir: &Path) {
     });
     floor.line("floor: O_TMPFILE + linkat + unlink");
     written.line("the same with 400 bytes written");
+    bare.line("all system calls of the protocol");
     lock.line("acquire + release");
     let mut ratio = |percent| us(lock.percentile(percent)) / us(floor.percentile(percent));
     let (p50, p99) = (ratio(50.0), ratio(99.0));
@@ -60,5 +67,20 @@ fn publish(dir: impl AsFd, bytes: &[u8]) {
     }
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     rustix::fs::linkat(CWD, path.as_str(), &dir, "floor.lock", AtFlags::SYMLINK_FOLLOW).unwrap();
+    rustix::fs::unlinkat(&dir, "floor.lock", AtFlags::empty()).unwrap();
+}
+
+/// The calls of an acquire and a release and nothing else: guard absent, publish under `flock`, both looks at one's own file.
+fn protocol(dir: impl AsFd, bytes: &[u8]) {
+    let stat = |name: &str| rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    assert!(stat("floor.lock.reclaim").is_err());
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let id = rustix::fs::fstat(&file).unwrap().st_ino;
+    rustix::io::pwrite(&file, bytes, 0).unwrap();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, path.as_str(), &dir, "floor.lock", AtFlags::SYMLINK_FOLLOW).unwrap();
+    assert_eq!(stat("floor.lock").unwrap().st_ino, id);
     rustix::fs::unlinkat(&dir, "floor.lock", AtFlags::empty()).unwrap();
 }

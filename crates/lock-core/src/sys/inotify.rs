@@ -30,7 +30,8 @@ impl Inotify {
     /// Watches exactly the open file: its release (close of the last write descriptor), unlink, rename and exchange.
     pub(crate) fn add(&self, file: BorrowedFd<'_>) -> io::Result<WatchId> {
         // One mask everywhere, because adding an inode again replaces its mask for all watchers.
-        let mask = WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
+        let mask =
+            WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
         Ok(inotify::add_watch(&self.fd, super::kernel::descriptor_path(file), mask)?)
     }
 

@@ -10,7 +10,9 @@
 #![allow(clippy::disallowed_methods, reason = "this is the room that may call them")]
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-compile_error!("moorline-lock-core supports Linux (and compiles, untested, on macOS): it needs flock, linkat and /proc");
+compile_error!(
+    "moorline-lock-core supports Linux (and compiles, untested, on macOS): it needs flock, linkat and /proc"
+);
 
 pub(crate) mod clock;
 pub(crate) mod fs;

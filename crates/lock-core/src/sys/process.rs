@@ -25,7 +25,10 @@ impl Identity {
     pub(crate) fn of_this_process() -> Self {
         let pid = std::process::id();
         let text = |path| {
-            read_small(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(|text| text.trim().to_owned())
+            read_small(path)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map(|text| text.trim().to_owned())
         };
         let starttime = if in_shifted_time_namespace() {
             None
@@ -71,7 +74,10 @@ pub(crate) enum Seen {
 }
 
 pub(crate) fn look_at(pid: u32) -> Seen {
-    let Some(raw) = i32::try_from(pid).ok().and_then(NonZeroI32::new).and_then(|pid| rustix::process::Pid::from_raw(pid.get()))
+    let Some(raw) = i32::try_from(pid)
+        .ok()
+        .and_then(NonZeroI32::new)
+        .and_then(|pid| rustix::process::Pid::from_raw(pid.get()))
     else {
         return Seen::Unknown;
     };
@@ -83,7 +89,9 @@ pub(crate) fn look_at(pid: u32) -> Seen {
     };
     match read_small(&format!("/proc/{pid}/stat")).map(|bytes| parse_stat(&bytes)) {
         Ok(Some(stat)) if stat.state == b'Z' || stat.state == b'X' => Seen::Zombie,
-        Ok(Some(stat)) => Seen::Alive { starttime: Some(stat.starttime).filter(|_| !in_shifted_time_namespace()) },
+        Ok(Some(stat)) => {
+            Seen::Alive { starttime: Some(stat.starttime).filter(|_| !in_shifted_time_namespace()) }
+        }
         // It ended between the two looks.
         Err(error) if permitted && error.kind() == io::ErrorKind::NotFound && gone(raw) => Seen::Gone,
         Ok(None) | Err(_) if permitted => Seen::Alive { starttime: None },
@@ -105,7 +113,9 @@ pub(crate) fn looks_like_agent(pid: u32) -> Option<bool> {
 /// The same rule over an argument list.
 pub(crate) fn argv_looks_like_agent<'a>(mut argv: impl Iterator<Item = &'a [u8]>) -> bool {
     let first = argv.next().unwrap_or_default();
-    first == b"openclaw" || first.ends_with(b"/openclaw") || argv.any(|argument| argument.ends_with(b"/openclaw"))
+    first == b"openclaw"
+        || first.ends_with(b"/openclaw")
+        || argv.any(|argument| argument.ends_with(b"/openclaw"))
 }
 
 struct ProcStat {

@@ -1,58 +1,38 @@
-//! Which model is asked, and what is done when it fails.
+//! Asking the models: the failover chain does the walking, this file makes its calls.
 //!
-//! `decide` is pure: code and effect give the policy's verdicts, and the verdicts with what happened so far give the next
-//! step. What must stay true: once the user has seen text, nothing is called again; an error that did not come from a
-//! provider ends the walk, since no candidate is to blame.
+//! The decision: which candidate, how often and after which wait is the chain's alone ([`moorline_failover::Chain`]); it reads
+//! the one policy table. What is added here is what only the runner knows: whether the user has seen text, and the prompt
+//! cache. What must stay true: an error that did not come from a provider ends the walk, since no candidate is to blame.
 
-use std::time::{Duration, Instant};
+use std::{error::Error, sync::Arc};
 
-use moorline_retry::Clock;
-use moorline_taxonomy::{Cause, Code, Effect, FailoverVerdict, Provider, RunnerVerdict, Wire, WireCode, policy};
+use moorline_failover::{
+    Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance, ProviderFailure, Retry,
+    Signal, Stated, classify,
+};
+use moorline_retry::{Budget, Clock, Schedule};
+use moorline_taxonomy::{Code, Effect, PromptCacheVerdict, Provider, RunnerVerdict, Wire, WireCode, policy};
 
-use super::model::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink};
+use super::{
+    model::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink},
+    prompt_cache::{CacheLedger, PromptCache},
+    turn::Turn,
+};
 
-/// A stated delay up to this is waited for on the same candidate.
-const SHORT: Duration = Duration::from_secs(20);
-/// First pause before the same candidate is asked again; doubled each time.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// What happened with the candidate so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct SoFar {
-    retries: u32,
-    waits: u32,
-    streamed: bool,
+/// What failed calls cost and teach, shared by all runs of a runner.
+#[derive(Clone)]
+pub(super) struct Failover {
+    pub(super) store: Arc<dyn CooldownStore>,
+    pub(super) budget: Budget,
+    pub(super) limits: Limits,
+    pub(super) backoff: Schedule,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Again { after: Duration },
-    Next,
-    Stop,
-}
-
-fn decide(code: Code, effect: Effect, stated: Option<Duration>, so_far: SoFar, left: Option<Duration>) -> Step {
-    let verdicts = policy(code, effect);
-    let next = match verdicts.failover {
-        FailoverVerdict::Stop => Step::Stop,
-        FailoverVerdict::Next | FailoverVerdict::Retry | FailoverVerdict::Repair => Step::Next,
-    };
-    if so_far.streamed {
-        return Step::Stop;
-    }
-    let in_time = |after: Duration| left.is_none_or(|left| after < left);
-    match verdicts.runner {
-        RunnerVerdict::Takeover | RunnerVerdict::Stop => Step::Stop,
-        RunnerVerdict::Surface | RunnerVerdict::Repair => next,
-        RunnerVerdict::Wait => match stated {
-            Some(after) if after <= SHORT && so_far.waits == 0 && in_time(after) => Step::Again { after },
-            Some(_) | None => next,
-        },
-        RunnerVerdict::Retry => {
-            let most = if code == Code::Provider(Provider::Unknown) { 1 } else { 2 };
-            let after = stated.unwrap_or(PAUSE * 2_u32.pow(so_far.retries.min(8)));
-            if so_far.retries < most && after <= SHORT && in_time(after) { Step::Again { after } } else { next }
-        }
+impl Default for Failover {
+    fn default() -> Self {
+        let backoff = Schedule::exponential(std::time::Duration::from_millis(500), std::time::Duration::from_secs(8))
+            .unwrap_or_else(|_| Schedule::never());
+        Self { store: Arc::new(MemoryStore::new()), budget: Budget::unlimited(), limits: Limits::default(), backoff }
     }
 }
 
@@ -62,138 +42,172 @@ pub(super) struct Answer {
     pub(super) candidate: Candidate,
 }
 
-/// Nobody answered: the last error, with the earlier ones as its causes.
+/// Nobody answered.
 pub(super) struct Unanswered {
     pub(super) wire: Wire,
     pub(super) code: Code,
 }
 
-/// Notices whether the user has seen anything.
+/// Tells the chain when the user has seen anything.
 struct Watched<'a> {
     sink: &'a mut dyn StreamSink,
-    streamed: bool,
+    attempt: &'a Attempt,
 }
 
 impl StreamSink for Watched<'_> {
     fn text(&mut self, delta: &str) {
-        self.streamed |= !delta.is_empty();
+        if !delta.is_empty() {
+            self.attempt.mark_streamed();
+        }
         self.sink.text(delta);
     }
 }
 
-/// Asks the candidates in order until one answers.
-pub(super) async fn ask(
-    model: &dyn Model,
-    request: &mut ModelRequest,
-    candidates: &[Candidate],
-    sink: &mut dyn StreamSink,
-    clock: &dyn Clock,
-    deadline: Option<Instant>,
-) -> Result<Answer, Unanswered> {
-    let mut earlier: Vec<Cause> = Vec::new();
-    let mut last: Option<Unanswered> = None;
-    for candidate in candidates {
-        request.candidate = candidate.clone();
-        let mut so_far = SoFar::default();
-        loop {
-            let mut watched = Watched { sink: &mut *sink, streamed: false };
-            let answered = match model.call(request, &mut watched).await {
-                Ok(reply) if reply.text.is_empty() && reply.tool_calls.is_empty() => {
-                    Err(ModelError::new(Provider::EmptyResponse, "the model answered without text or tool calls"))
-                }
-                other => other,
-            };
-            so_far.streamed |= watched.streamed;
-            let error = match answered {
-                Ok(reply) => return Ok(Answer { reply, candidate: candidate.clone() }),
-                Err(error) => error,
-            };
-            let mark = error.mark();
-            let (code, stated) = (mark.code(), mark.retry_after());
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(clock.now()));
-            let step = decide(code, mark.effect(), stated, so_far, left);
-            tracing::info!(
-                provider = candidate.provider,
-                model = candidate.model,
-                %code,
-                step = ?step,
-                retries = so_far.retries,
-                "a model call failed"
-            );
-            let wire = Wire::of(&error);
-            if let Some(before) = last.replace(Unanswered { wire, code }) {
-                earlier.push(Cause { code: Some(before.wire.code), message: before.wire.message });
-            }
-            match step {
-                Step::Again { after } => {
-                    match policy(code, Effect::None).runner {
-                        RunnerVerdict::Wait => so_far.waits += 1,
-                        RunnerVerdict::Surface
-                        | RunnerVerdict::Takeover
-                        | RunnerVerdict::Stop
-                        | RunnerVerdict::Repair
-                        | RunnerVerdict::Retry => so_far.retries += 1,
-                    }
-                    clock.sleep_until(clock.now() + after).await;
-                }
-                Step::Next => break,
-                Step::Stop => return Err(with_earlier(last, earlier)),
-            }
-        }
-    }
-    Err(with_earlier(last, earlier))
+/// The prompt cache of a run, where the host gave one.
+#[derive(Clone, Copy)]
+pub(super) struct Cached<'a> {
+    pub(super) cache: &'a dyn PromptCache,
+    pub(super) ledger: &'a CacheLedger,
 }
 
-fn with_earlier(last: Option<Unanswered>, earlier: Vec<Cause>) -> Unanswered {
-    let mut last = last.unwrap_or_else(|| {
-        let code = Code::Local(moorline_taxonomy::Local::Config);
-        Unanswered { wire: Wire::new(code, "the turn names no model to ask"), code }
-    });
-    last.wire.causes.extend(earlier);
-    last
+/// Asks the turn's candidates until one answers.
+pub(super) async fn ask(
+    failover: &Failover,
+    model: &dyn Model,
+    request: ModelRequest,
+    turn: &Turn,
+    cached: Option<Cached<'_>>,
+    sink: &mut dyn StreamSink,
+    clock: &Arc<dyn Clock>,
+) -> Result<Answer, Unanswered> {
+    let candidates = &turn.candidates;
+    let limits = Limits {
+        deadline: turn.deadline.map(|deadline| deadline.saturating_duration_since(clock.now())),
+        ..failover.limits.clone()
+    };
+    let chain = Chain::new(candidates.iter().map(Candidate::for_chain), Arc::clone(clock))
+        .with_limits(limits)
+        .with_backoff(failover.backoff.clone())
+        .with_budget(failover.budget.clone())
+        .with_store(Arc::clone(&failover.store));
+    let needs = Needs { tokens: estimate(&request), ..Needs::default() };
+    // One call at a time has the sink; the chain never makes two at once.
+    let sink = tokio::sync::Mutex::new(sink);
+    let request = &request;
+    let sink = &sink;
+    let served = chain
+        .run(&needs, |candidate, attempt| async move {
+            let candidate = Candidate::of_chain(&candidate);
+            let mut request = ModelRequest { candidate: candidate.clone(), ..request.clone() };
+            if let (Some(cached), None) = (cached, &request.cached_content) {
+                request.cached_content = prepared(cached, &request).await?;
+            }
+            let mut sink = sink.lock().await;
+            let mut watched = Watched { sink: &mut **sink, attempt: &attempt };
+            match model.call(&request, &mut watched).await {
+                Ok(reply) if reply.text.is_empty() && reply.tool_calls.is_empty() => {
+                    let empty = ModelError::new(Provider::EmptyResponse, "the model answered without text or tool calls");
+                    Err(call_error(empty, &candidate))
+                }
+                Ok(reply) => {
+                    attempt.spent(reply.usage.input + reply.usage.output);
+                    Ok(reply)
+                }
+                Err(error) => Err(call_error(error, &candidate)),
+            }
+        })
+        .await;
+    match served {
+        Ok(served) => Ok(Answer { reply: served.value, candidate: Candidate::of_chain(&served.candidate) }),
+        Err(error) => Err(unanswered(&error, &**clock)),
+    }
+}
+
+/// The name of a provider-side cache for this request. What goes wrong is ignored, unless it says that this run may not
+/// write: that the turn must know.
+async fn prepared(cached: Cached<'_>, request: &ModelRequest) -> Result<Option<String>, CallError> {
+    match cached.cache.prepare(request, cached.ledger).await {
+        Ok(name) => Ok(name),
+        Err(error) => match policy(error.code(), Effect::None).prompt_cache {
+            PromptCacheVerdict::Propagate => Err(CallError::local(error)),
+            PromptCacheVerdict::Ignore => {
+                tracing::warn!(error = &error as &dyn Error, "the prompt cache is not used for this call");
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// A model's error as the chain takes it. A provider's class was set at the call site, so it is evidence enough.
+fn call_error(error: ModelError, candidate: &Candidate) -> CallError {
+    let error = match error.into_call() {
+        Ok(call) => return call,
+        Err(error) => error,
+    };
+    let (code, after) = (error.mark().code(), error.mark().retry_after());
+    match code {
+        Code::Provider(_) | Code::Request(_) => {
+            let signal = Signal { provenance: Provenance::Ours(code), ..Signal::new() };
+            let signal = signal.from_provider(&candidate.provider);
+            let mut verdict = classify(&signal);
+            verdict.stated = after.map(Stated::After).or(verdict.stated);
+            // A class that was stated says nothing of what the provider allows; the policy table does.
+            verdict.retry = match (policy(code, Effect::None).runner, after) {
+                (RunnerVerdict::Retry | RunnerVerdict::Wait, Some(after)) => Retry::After(after),
+                (RunnerVerdict::Retry | RunnerVerdict::Wait, None) => Retry::Backoff,
+                (
+                    RunnerVerdict::Surface | RunnerVerdict::Takeover | RunnerVerdict::Stop | RunnerVerdict::Repair,
+                    _,
+                ) => Retry::Forbidden,
+            };
+            ProviderFailure::received_as(&signal, verdict, error)
+        }
+        Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => CallError::local(error),
+    }
+}
+
+fn unanswered(error: &ChainError, clock: &dyn Clock) -> Unanswered {
+    let mut wire = Wire::of(error);
+    match error {
+        ChainError::AllCooling { until, .. } => {
+            let left = until.duration_since(clock.wall()).unwrap_or_default();
+            wire.retry_after_ms = u64::try_from(left.as_millis()).ok();
+        }
+        ChainError::Stopped { .. } | ChainError::Exhausted { .. } => {
+            // What the last provider stated is worth more to a caller than nothing.
+            let stated = error.last_error().and_then(|error| moorline_taxonomy::Mark::find(error));
+            let millis = stated.and_then(moorline_taxonomy::Mark::retry_after).map(|after| after.as_millis());
+            wire.retry_after_ms = wire.retry_after_ms.or(millis.and_then(|millis| u64::try_from(millis).ok()));
+        }
+    }
+    // The chain says how it ended; what ended it says why.
+    if let Some(last) = error.last_error() {
+        wire.message = format!("{}: {}", wire.message, innermost(last));
+    }
+    Unanswered { wire, code: error.code() }
+}
+
+/// What the call site said, beneath the layers that only sort it.
+fn innermost(error: &CallError) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<ModelError>() {
+            return cause.to_string();
+        }
+        said = cause.to_string();
+        next = cause.source();
+    }
+    said
+}
+
+/// A rough count of tokens: four bytes each. It only keeps requests from windows that are far too small.
+fn estimate(request: &ModelRequest) -> u64 {
+    let said: usize = request.messages.iter().map(|message| message.text().len()).sum();
+    ((said + request.system.len()) / 4) as u64
 }
 
 /// Adds what went wrong beside the primary error.
 pub(super) fn beside(wire: &mut Wire, code: Code, message: String) {
-    wire.causes.push(Cause { code: Some(WireCode::Known(code)), message });
-}
-
-#[cfg(test)]
-mod tests {
-    use moorline_taxonomy::{Coordination, Local, Request};
-
-    use super::*;
-
-    #[test]
-    fn the_steps_are_the_policy() {
-        let fresh = SoFar::default();
-        let tried = |retries| SoFar { retries, ..fresh };
-        let second = Duration::from_secs(1);
-        let again = |after| Step::Again { after };
-        let cases: &[(Code, Option<Duration>, SoFar, Option<Duration>, Step)] = &[
-            (Provider::Overloaded.into(), None, fresh, None, again(PAUSE)),
-            (Provider::Overloaded.into(), None, tried(1), None, again(PAUSE * 2)),
-            (Provider::Overloaded.into(), None, tried(2), None, Step::Next),
-            (Provider::Overloaded.into(), None, fresh, Some(PAUSE / 2), Step::Next),
-            (Provider::ServerError.into(), Some(second), fresh, None, again(second)),
-            (Provider::ServerError.into(), Some(SHORT * 2), fresh, None, Step::Next),
-            (Provider::Timeout.into(), None, SoFar { streamed: true, ..fresh }, None, Step::Stop),
-            (Provider::Unknown.into(), None, fresh, None, again(PAUSE)),
-            (Provider::Unknown.into(), None, tried(1), None, Step::Next),
-            (Provider::RateLimit.into(), Some(second), fresh, None, again(second)),
-            (Provider::RateLimit.into(), Some(second), SoFar { waits: 1, ..fresh }, None, Step::Next),
-            (Provider::RateLimit.into(), Some(SHORT * 2), fresh, None, Step::Next),
-            (Provider::RateLimit.into(), None, fresh, None, Step::Next),
-            (Provider::Billing.into(), None, fresh, None, Step::Next),
-            (Provider::Auth.into(), None, fresh, None, Step::Next),
-            (Request::ContextOverflow.into(), None, fresh, None, Step::Next),
-            (Request::Format.into(), None, fresh, None, Step::Stop),
-            (Local::Bug.into(), None, fresh, None, Step::Stop),
-            (Coordination::LockTimeout.into(), None, fresh, None, Step::Stop),
-            (Coordination::SessionTakeover.into(), None, fresh, None, Step::Stop),
-        ];
-        for (code, stated, so_far, left, step) in cases {
-            assert_eq!(decide(*code, Effect::None, *stated, *so_far, *left), *step, "{code} {stated:?} {so_far:?}");
-        }
-    }
+    wire.causes.push(moorline_taxonomy::Cause { code: Some(WireCode::Known(code)), message });
 }

@@ -6,6 +6,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 use async_trait::async_trait;
+use moorline_failover::CallError;
 use moorline_taxonomy::{Code, Mark};
 use serde_json::Value;
 
@@ -20,13 +21,34 @@ pub struct Candidate {
     pub model: String,
     /// The *name* of the credential, never the secret.
     pub credential: Option<String>,
+    /// The context window in tokens, where it is known.
+    pub window: Option<u64>,
 }
 
 impl Candidate {
     /// A model of a provider, with the provider's only credential.
     #[must_use]
     pub fn new(provider: &str, model: &str) -> Self {
-        Self { provider: provider.to_owned(), model: model.to_owned(), credential: None }
+        Self { provider: provider.to_owned(), model: model.to_owned(), credential: None, window: None }
+    }
+
+    /// The same candidate as the failover chain keeps it.
+    pub(super) fn for_chain(&self) -> moorline_failover::Candidate {
+        let credential = self.credential.as_deref().unwrap_or_default();
+        let candidate = moorline_failover::Candidate::new(&*self.provider, &*self.model, credential);
+        match self.window {
+            Some(window) => candidate.window_of(window),
+            None => candidate,
+        }
+    }
+
+    pub(super) fn of_chain(candidate: &moorline_failover::Candidate) -> Self {
+        Self {
+            provider: candidate.provider().to_owned(),
+            model: candidate.model().to_owned(),
+            credential: Some(candidate.credential()).filter(|name| !name.is_empty()).map(str::to_owned),
+            window: candidate.window(),
+        }
     }
 }
 
@@ -119,23 +141,28 @@ impl ModelReply {
 }
 
 /// A model call failed. What it says is for people; its code decides.
+///
+/// Whoever calls a provider over HTTP hands on what the failover crate made of the answer
+/// ([`moorline_failover::ProviderFailure::received`]); whoever knows the class itself states it.
 #[derive(Debug)]
 pub struct ModelError {
     message: String,
     mark: Mark,
+    /// What the failover crate made of a provider's answer: it knows scope, evidence and rule, too.
+    call: Option<Box<CallError>>,
 }
 
 impl ModelError {
     /// An error of this class.
     #[must_use]
     pub fn new(code: impl Into<Code>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), mark: Mark::new(code) }
+        Self::marked(Mark::new(code), message)
     }
 
     /// An error with a mark of its own: effect, stated delay, cause.
     #[must_use]
     pub fn marked(mark: Mark, message: impl Into<String>) -> Self {
-        Self { message: message.into(), mark }
+        Self { message: message.into(), mark, call: None }
     }
 
     /// When another try makes sense, as the provider said it.
@@ -157,6 +184,21 @@ impl ModelError {
     pub fn mark(&self) -> &Mark {
         &self.mark
     }
+
+    /// The classified call, where there is one.
+    pub(super) fn into_call(self) -> Result<CallError, Self> {
+        match self.call {
+            Some(call) => Ok(*call),
+            None => Err(self),
+        }
+    }
+}
+
+impl From<CallError> for ModelError {
+    fn from(call: CallError) -> Self {
+        let mark = Mark::new(call.code());
+        Self { message: call.to_string(), mark, call: Some(Box::new(call)) }
+    }
 }
 
 impl fmt::Display for ModelError {
@@ -167,7 +209,10 @@ impl fmt::Display for ModelError {
 
 impl Error for ModelError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.mark)
+        match &self.call {
+            Some(call) if Mark::find(&**call).is_some() => call.source(),
+            Some(_) | None => Some(&self.mark),
+        }
     }
 }
 

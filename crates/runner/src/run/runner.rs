@@ -6,14 +6,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use moorline_failover::{CooldownStore, Limits};
 use moorline_lock_core::{Durability, Locks, OnStale, RunTag};
-use moorline_retry::{Clock, SystemClock};
+use moorline_retry::{Budget, Clock, SystemClock};
 use moorline_taxonomy::{Cancelled, Code, Effect, Provider, RunnerVerdict, Wire, policy};
 
 use super::{
-    candidates::beside,
+    candidates::{Failover, beside},
     model::{Model, StreamSink},
     outcome::{Failure, RunOutcome, Superseded},
+    prompt_cache::PromptCache,
     steps::{Broken, Halt, Run},
     tool::ToolHost,
     turn::Turn,
@@ -38,6 +40,8 @@ pub struct Runner {
     pub(super) durability: Durability,
     pub(super) on_stale: OnStale,
     pub(super) max_rounds: usize,
+    pub(super) failover: Failover,
+    pub(super) prompt_cache: Option<Arc<dyn PromptCache>>,
 }
 
 impl Runner {
@@ -52,6 +56,8 @@ impl Runner {
             durability: Durability::Turn,
             on_stale: OnStale::Wait,
             max_rounds: 200,
+            failover: Failover::default(),
+            prompt_cache: None,
         }
     }
 
@@ -73,6 +79,34 @@ impl Runner {
     #[must_use]
     pub fn on_stale(mut self, on_stale: OnStale) -> Self {
         self.on_stale = on_stale;
+        self
+    }
+
+    /// Where cooldowns of providers, credentials and models are kept; in this runner's memory unless set.
+    #[must_use]
+    pub fn with_cooldowns(mut self, store: Arc<dyn CooldownStore>) -> Self {
+        self.failover.store = store;
+        self
+    }
+
+    /// How much all runs together may spend on second tries; without end unless set.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.failover.budget = budget;
+        self
+    }
+
+    /// How often and how long the candidates of one call are tried.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.failover.limits = limits;
+        self
+    }
+
+    /// Keeps provider-side prompt caches.
+    #[must_use]
+    pub fn with_prompt_cache(mut self, cache: Arc<dyn PromptCache>) -> Self {
+        self.prompt_cache = Some(cache);
         self
     }
 

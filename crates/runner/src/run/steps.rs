@@ -4,7 +4,10 @@
 //! effect from the moment before it is called; a stop or a deadline is noticed where the run waits for others (lock, model,
 //! tools), and there the attempt is still in hand to note it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use moorline_lock_core::{RunTag, Wait};
 use moorline_retry::Clock;
@@ -12,10 +15,11 @@ use moorline_taxonomy::{Cancelled, Local, Wire};
 use serde_json::{Value, json};
 
 use super::{
-    candidates::{Answer, Unanswered, ask},
+    candidates::{Answer, Cached, Unanswered, ask},
     message::{Message, ToolCall},
     model::{Model, ModelReply, ModelRequest, StopReason, StreamSink, Usage},
     outcome::Reply,
+    prompt_cache::CacheLedger,
     record,
     runner::Runner,
     tool::{ToolContext, ToolEffect, ToolHost, ToolResult},
@@ -143,12 +147,15 @@ impl<'a> Run<'a> {
             return Ok(reply);
         }
         let mut messages = self.begin(&mut attempt, &session).await?;
+        let cache = self.runner.prompt_cache.as_deref();
+        let ledger = cache.map(|_| CacheLedger::new(&session, attempt.writer(), Arc::clone(&self.runner.clock)));
         drop(session);
         for _ in 0..self.runner.max_rounds {
             let released = attempt.release_for_prompt().await?;
-            let mut request = self.request(&mut messages);
-            let clock = &*self.runner.clock;
-            let asking = ask(model, &mut request, &self.turn.candidates, sink, clock, self.turn.deadline);
+            let runner = self.runner;
+            let cached = cache.zip(ledger.as_ref()).map(|(cache, ledger)| Cached { cache, ledger });
+            let request = self.request(&messages);
+            let asking = ask(&runner.failover, model, request, self.turn, cached, sink, &runner.clock);
             let answer = match self.unless_halted(asking).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(unanswered)) => {
@@ -303,7 +310,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn request(&self, messages: &mut [Message]) -> ModelRequest {
+    fn request(&self, messages: &[Message]) -> ModelRequest {
         ModelRequest {
             system: self.turn.system.clone(),
             messages: messages.to_vec(),

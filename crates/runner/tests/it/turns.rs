@@ -355,7 +355,6 @@ async fn a_busy_model_is_asked_again_and_then_the_next_one() {
     let model = Scripted::new([
         fails(Provider::Overloaded),
         fails(Provider::Overloaded),
-        fails(Provider::Overloaded),
         play(|request| {
             assert_eq!(request.candidate.model, "b");
             Ok(ModelReply::text("from b"))

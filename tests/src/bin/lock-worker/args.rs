@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, path::PathBuf, str::FromStr, time::Duration};
 
-use moorline_lock_core::{LockConfig, Locks, OnHoldExceeded, OnStale, PublishMode, ReclaimMode, Target, Wait};
+use moorline_lock_core::{
+    LockConfig, Locks, OnHoldExceeded, OnStale, PublishMode, ReclaimMode, Target, Wait,
+};
 
 pub(crate) struct Args {
     pub(crate) mode: String,
@@ -79,7 +81,9 @@ pub(crate) fn wait(locks: &Locks, words: &HashMap<String, String>) -> Wait {
     let millis = |key: &str| words.get(key).and_then(|text| text.parse().ok()).map(Duration::from_millis);
     Wait {
         timeout: millis("timeout").or(locks.config().acquire_timeout),
-        on_stale: words.get("on_stale").map(|word| if word == "report" { OnStale::Report } else { OnStale::Wait }),
+        on_stale: words
+            .get("on_stale")
+            .map(|word| if word == "report" { OnStale::Report } else { OnStale::Wait }),
         max_hold: millis("max_hold"),
     }
 }

@@ -29,7 +29,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let done = Arc::new(AtomicU64::new(0));
     let mut set = JoinSet::new();
     for task in 0..tasks {
-        let (target, locks, detector, done) = (target.clone(), locks.clone(), Arc::clone(&detector), Arc::clone(&done));
+        let (target, locks, detector, done) =
+            (target.clone(), locks.clone(), Arc::clone(&detector), Arc::clone(&done));
         let who = format!("{id}-{task}");
         set.spawn(async move {
             let tag = RunTag::new(&who);
@@ -47,7 +48,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
                 if let Some(torn) = opened.torn {
                     detector.report(&format!("torn {}", torn.display()))?;
                 }
-                let line = format!("{{\"who\":\"{who}\",\"number\":{number},\"token\":\"{}\"}}\n", held.token());
+                let line =
+                    format!("{{\"who\":\"{who}\",\"number\":{number},\"token\":\"{}\"}}\n", held.token());
                 journal.append(&held, line.as_bytes()).await.map_err(|error| format!("append: {error}"))?;
                 if !quiet {
                     acknowledge(&format!("ack {who} {number}\n"));

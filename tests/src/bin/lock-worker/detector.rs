@@ -40,7 +40,8 @@ impl Detector {
             .truncate(false)
             .open(&self.path)
             .map_err(|error| format!("detector: {error}"))?;
-        let fd = rustix::io::fcntl_dupfd_cloexec(&file, HIGH).map_err(|error| format!("detector: {error}"))?;
+        let fd =
+            rustix::io::fcntl_dupfd_cloexec(&file, HIGH).map_err(|error| format!("detector: {error}"))?;
         drop(file);
         if rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).is_err() {
             self.report(&format!("double {who}"))?;

@@ -3,12 +3,7 @@
 //! `acquire NAME [timeout=MS] [on_stale=..] [max_hold=MS] [run=ID]`, `append NAME TEXT`, `verify NAME`, `lost NAME MS`,
 //! `release NAME`, `abandon NAME`, `child NAME COMMAND...`, `shell COMMAND...` (in the directory, its output on one line), `inspect NAME`, `sweep`, `stats`, `files N`, `exit`.
 
-use std::{
-    collections::HashMap,
-    io::BufRead,
-    os::fd::AsRawFd,
-    time::Duration,
-};
+use std::{collections::HashMap, io::BufRead, os::fd::AsRawFd, time::Duration};
 
 use moorline_lock_core::{Durability, Held, Journal, LockError, Locks, RunTag, Target};
 use tokio::sync::mpsc;
@@ -101,7 +96,11 @@ impl Worker<'_> {
         let target = Target::sidecar_of(&self.args.dir.join(name)).map_err(|error| wire(&error))?;
         let run = words.get("run").cloned().unwrap_or_else(|| format!("run-{}", std::process::id()));
         let wait = wait(&self.locks, &words);
-        let held = self.locks.acquire_within(&target, &RunTag::new(&run), wait).await.map_err(|error| wire(&error))?;
+        let held = self
+            .locks
+            .acquire_within(&target, &RunTag::new(&run), wait)
+            .await
+            .map_err(|error| wire(&error))?;
         let token = held.token().to_owned();
         self.held.insert(name.to_owned(), held);
         Ok(token)
@@ -114,7 +113,9 @@ impl Worker<'_> {
             journal.append(held, format!("{text}\n").as_bytes()).await
         };
         let appended: Result<u64, moorline_lock_core::JournalError> = appended.await;
-        appended.map(|len| len.to_string()).map_err(|error| serde_json::to_string(&moorline_taxonomy::Wire::of(&error)).unwrap_or_default())
+        appended
+            .map(|len| len.to_string())
+            .map_err(|error| serde_json::to_string(&moorline_taxonomy::Wire::of(&error)).unwrap_or_default())
     }
 
     /// Runs a command where this process is: in its mounts and as its user.
@@ -164,6 +165,7 @@ fn limit_files(more: u64) -> Result<String, String> {
     let next = rustix::io::dup(std::io::stdin()).map_err(|error| error.to_string())?;
     let limit = u64::try_from(next.as_raw_fd()).map_err(|error| error.to_string())? + more;
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).map_err(|error| error.to_string())?;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum })
+        .map_err(|error| error.to_string())?;
     Ok(limit.to_string())
 }

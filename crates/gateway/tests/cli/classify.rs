@@ -1,0 +1,68 @@
+//! `moorline classify`.
+
+use std::{io::Write, process::Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{code, json as read, moorline};
+
+fn classify(args: &[&str], input: &[u8]) -> (i32, Vec<Value>) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = moorline(dir.path()).arg("classify").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect();
+    (code(&output), lines)
+}
+
+const KEYS: [&str; 11] = ["code", "domain", "reason", "scope", "retry", "retryAfterMs", "evidence", "certainty", "rule", "causes", "verdicts"];
+
+#[test]
+fn every_line_has_its_answer_with_every_key() {
+    let input = b"{\"status\":429,\"provider\":\"openai\"}\n\"session file locked (timeout 60000ms): pid=1 alive=true\"\n{broken\n\n[]\n{\"channel\":\"telegram\",\"status\":429,\"text\":\"Too Many Requests: retry after 7\"}\n\xff\xfe\nnull";
+    let (exit, answers) = classify(&["--json"], input);
+    assert_eq!(exit, 65);
+    assert_eq!(answers.len(), 8);
+    for answer in &answers {
+        for key in KEYS {
+            assert!(answer.get(key).is_some(), "{key} is missing in {answer}");
+        }
+        for consumer in ["runner", "failover", "promptCache", "announce", "qa"] {
+            assert!(answer["verdicts"][consumer].is_string(), "{answer}");
+        }
+    }
+    assert_eq!(answers[0]["code"], "provider.rate_limit");
+    assert_eq!(answers[1]["code"], "coordination.lock_timeout");
+    assert_eq!(answers[1]["verdicts"]["qa"], "retry");
+    assert_eq!(answers[2]["rule"], "input.not-json");
+    assert_eq!((&answers[5]["code"], &answers[5]["retryAfterMs"]), (&json!("delivery.rate_limited"), &json!(7000)));
+}
+
+#[test]
+fn hostile_lines_are_answered_and_bounded() {
+    let deep = format!("{}1{}\n", "[".repeat(5000), "]".repeat(5000));
+    let long = format!("{{\"message\":\"{}\"}}\n", "session file locked ".repeat(50_000));
+    let endless = vec![b'x'; 5 << 20];
+    let mut input = deep.into_bytes();
+    input.extend(long.into_bytes());
+    input.extend(endless);
+    input.extend(b"\n{\"code\":\"ENOSPC\"}\n");
+    let (exit, answers) = classify(&["--json"], &input);
+    assert_eq!(exit, 65);
+    assert_eq!(answers.len(), 4);
+    assert_eq!(answers[3]["code"], "local.disk_full");
+}
+
+#[test]
+fn a_lock_error_of_a_delivery_is_still_a_lock_error() {
+    let (exit, answers) = classify(
+        &["--surface", "delivery", "--json"],
+        b"{\"channel\":\"slack\",\"cause\":{\"code\":\"file_lock_stale\",\"message\":\"file lock stale for x\"}}\n{\"channel\":\"whatsapp\",\"code\":\"131031\",\"text\":\"Account has been locked\"}\n",
+    );
+    assert_eq!(exit, 0);
+    assert_eq!(answers[0]["code"], "coordination.lock_stale");
+    assert_eq!(answers[1]["code"], "delivery.auth");
+}

@@ -1,0 +1,252 @@
+//! `moorline serve`, `call`, `agent`, `audit` and `demo`.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::{code, json, moorline, until};
+
+/// A running gateway on a state directory of its own; ended with the test.
+struct Gateway {
+    dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Gateway {
+    fn start(script: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = moorline(dir.path());
+        command.args(["serve", "--port", "0", "--state", "state"]);
+        if let Some(script) = script {
+            std::fs::write(dir.path().join("script.yaml"), script).unwrap();
+            command.args(["--script", "script.yaml"]);
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let gateway = Self { dir, child };
+        until("the gateway", || gateway.state().join("gateway.json").exists());
+        gateway
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    fn address(&self) -> String {
+        json(&std::fs::read(self.state().join("gateway.json")).unwrap())["address"].as_str().unwrap().to_owned()
+    }
+
+    fn token(&self) -> String {
+        std::fs::read_to_string(self.state().join("token")).unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        moorline(self.dir.path()).args(args).args(["--state", "state"]).output().unwrap()
+    }
+
+    fn call(&self, method: &str, params: Value) -> Value {
+        let output = self.run(&["call", "--json", method, &params.to_string()]);
+        assert_eq!(code(&output), 0, "{method}: {}", String::from_utf8_lossy(&output.stderr));
+        json(&output.stdout)
+    }
+
+    fn refused(&self, method: &str, params: Value) -> (i32, Value) {
+        let output = self.run(&["call", "--json", method, &params.to_string()]);
+        (code(&output), json(&output.stderr))
+    }
+
+    /// One raw HTTP request; the status and the body.
+    fn http(&self, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
+            self.address()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// Ends the gateway in order and audits what it left.
+    fn stop(mut self) -> Value {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert!(!self.state().join("gateway.json").exists());
+        let output = self.run(&["audit", "--json"]);
+        let audit = json(&output.stdout);
+        assert_eq!(code(&output), 0, "{audit:#}");
+        audit
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn health() -> String {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "health"}).to_string()
+}
+
+#[test]
+fn nobody_gets_in_without_the_token_or_from_another_origin() {
+    let gateway = Gateway::start(None);
+    assert_eq!(gateway.http("", &health()).0, 401);
+    assert_eq!(gateway.http("Authorization: Bearer wrong\r\n", &health()).0, 401);
+    assert_eq!(gateway.http(&format!("Authorization: Basic {}\r\n", gateway.token()), &health()).0, 401);
+    let token = format!("Authorization: Bearer {}\r\n", gateway.token());
+    let (status, body) = gateway.http(&token, &health());
+    assert_eq!((status, &json(body.as_bytes())["result"]["ok"]), (200, &json!(true)));
+    assert_eq!(gateway.http(&format!("{token}Origin: http://evil.example\r\n"), &health()).0, 403);
+    assert_eq!(gateway.http(&format!("{token}Origin: http://{}\r\n", gateway.address()), &health()).0, 200);
+    let huge = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"health\",\"params\":{{\"x\":\"{}\"}}}}", "x".repeat(2 << 20));
+    let (status, body) = gateway.http(&token, &huge);
+    assert!(status == 413 || body.contains("error"), "{status} {body}");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |name: &str| std::fs::metadata(gateway.state().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("token"), mode("gateway.json"), mode("")), (0o600, 0o600, 0o700));
+}
+
+#[test]
+fn a_second_gateway_is_told_who_owns_the_state_directory() {
+    let gateway = Gateway::start(None);
+    let output = gateway.run(&["serve", "--port", "0"]);
+    assert_eq!(code(&output), 75);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&format!("pid {}", gateway.child.id())), "{text}");
+}
+
+#[test]
+fn keys_that_look_like_paths_are_refused_typed() {
+    let gateway = Gateway::start(None);
+    for key in ["../../etc/passwd", "agent:main:../../x", "agent:..:x", "agent:main:a/b", "agent:main:"] {
+        let (exit, wire) = gateway.refused("sessions.create", json!({"key": key}));
+        assert_ne!(exit, 0);
+        assert_eq!(wire["code"], "request.format", "{wire}");
+    }
+    for path in ["/etc/passwd", "../token", "sessions/../../token"] {
+        let (_, wire) = gateway.refused("locks.inspect", json!({"path": path}));
+        assert!(wire["message"].as_str().unwrap().contains("state directory"), "{wire}");
+    }
+    let (exit, wire) = gateway.refused("no.such.method", json!({}));
+    assert_eq!((exit, &wire["code"]), (64, &json!("local.config")));
+    let (_, wire) = gateway.refused("sessions.send", json!({"to": "agent:main:x", "message": "   "}));
+    assert_eq!(wire["code"], "request.format");
+    let (_, wire) = gateway.refused("sessions.send", json!({"to": "agent:main:x", "message": "hi", "maxPingPong": 21}));
+    assert!(wire["message"].as_str().unwrap().contains("0 to 20"), "{wire}");
+}
+
+#[test]
+fn a_send_is_replied_once_however_often_it_is_asked_for() {
+    let gateway = Gateway::start(None);
+    let params = json!({"from": "agent:review:desk", "to": "agent:main:desk", "message": "a question", "idempotencyKey": "k1", "maxPingPong": 1});
+    let first = gateway.call("sessions.send", params.clone());
+    assert_eq!((&first["accepted"], &first["delivered"], &first["replied"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!(first["reply"], "main heard: a question");
+    let second = gateway.call("sessions.send", params);
+    assert_eq!(second["runId"], first["runId"]);
+    let history = gateway.call("sessions.history", json!({"key": "agent:main:desk"}));
+    assert_eq!(history["messages"].as_array().unwrap().len(), 2);
+    // The reply reaches the sender's own transcript as a turn.
+    until("the reply", || {
+        let history = gateway.call("sessions.history", json!({"key": "agent:review:desk"}));
+        history["messages"].as_array().unwrap().iter().any(|message| message["text"].as_str().unwrap().contains("main heard: a question"))
+    });
+    until("the end of the exchange", || gateway.call("health", json!({}))["lanes"]["turns"] == 0);
+    let audit = gateway.stop();
+    assert_eq!(audit["sends"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn a_deadline_bounds_the_caller_not_the_send() {
+    let gateway = Gateway::start(Some("agents:\n  '*':\n    - delayMs: 400\n      reply: late\n"));
+    let answer = gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 20}));
+    assert_eq!((&answer["accepted"], &answer["replied"]), (&json!(true), &json!(false)));
+    let waited = gateway.call("agent.wait", json!({"runId": answer["runId"]}));
+    assert_eq!((&waited["outcome"], &waited["reply"]), (&json!("replied"), &json!("late")));
+    assert_eq!(gateway.stop()["sends"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn the_results_of_a_burst_of_spawns_arrive_once_each() {
+    let gateway = Gateway::start(None);
+    for number in 0..12 {
+        let answer = gateway.call("sessions.spawn", json!({"requester": "agent:main:desk", "agent": "research", "task": format!("topic {number}")}));
+        assert_eq!(answer["accepted"], true);
+        assert!(answer["childSessionKey"].as_str().unwrap().starts_with("agent:research:subagent:"));
+    }
+    until("the announces", || gateway.call("health", json!({}))["announces"]["delivered"] == 12);
+    let rows = gateway.call("announce.list", json!({}));
+    assert!(rows["rows"].as_array().unwrap().iter().all(|row| row["state"] == "delivered"), "{rows}");
+    let audit = gateway.stop();
+    assert_eq!(audit["spawns"], json!({"of": 12, "ok": 12}));
+    assert_eq!(audit["announces"], json!({"of": 12, "ok": 12}));
+}
+
+#[test]
+fn a_wedged_run_is_aborted_without_deleting_anything() {
+    let gateway = Gateway::start(Some("agents:\n  '*':\n    - delayMs: 600000\n      reply: never\n"));
+    let answer = gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 50}));
+    gateway.call("agent.abort", json!({"runId": answer["runId"]}));
+    let waited = gateway.call("agent.wait", json!({"runId": answer["runId"], "timeoutMs": 5000}));
+    assert_eq!(waited["outcome"], "cancelled", "{waited}");
+    assert_eq!(waited["error"]["code"], "cancelled.user");
+    gateway.stop();
+}
+
+#[test]
+fn a_runner_process_and_the_gateway_meet_at_the_lock() {
+    let gateway = Gateway::start(None);
+    let output = gateway.run(&["agent", "--session", "agent:main:desk", "--message", "hello", "--json"]);
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(json(&output.stdout)["reply"], "main heard: hello");
+    let history = gateway.call("sessions.history", json!({"key": "agent:main:desk"}));
+    assert_eq!(history["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(gateway.stop()["turns"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn the_audit_finds_what_is_missing_doubled_and_torn() {
+    let gateway = Gateway::start(None);
+    gateway.call("sessions.send", json!({"to": "agent:main:desk", "message": "one", "idempotencyKey": "k1"}));
+    let state = gateway.state();
+    let audit = |state: &Path| {
+        let output = moorline(state).args(["audit", "--json", "--state", "."]).output().unwrap();
+        (code(&output), json(&output.stdout))
+    };
+    let transcript = state.join("sessions/main/desk.jsonl");
+    let whole = std::fs::read_to_string(&transcript).unwrap();
+    let mut gateway = gateway;
+    kill_process(Pid::from_child(&gateway.child), Signal::TERM).unwrap();
+    gateway.child.wait().unwrap();
+    assert_eq!(audit(&state).0, 0);
+    let user = whole.lines().find(|line| line.contains("k1")).unwrap();
+    std::fs::write(&transcript, format!("{whole}{user}\n")).unwrap();
+    assert_eq!(audit(&state).1["duplicated"], 1);
+    std::fs::write(&transcript, whole.replace(user, "{}")).unwrap();
+    assert_eq!(audit(&state).1["lost"], 1);
+    std::fs::write(&transcript, &whole[..whole.len() - 5]).unwrap();
+    assert_eq!(audit(&state).1["torn"], 1);
+    assert_eq!(audit(&state).0, 1);
+}
+
+#[test]
+fn the_demo_runs_and_its_audit_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = moorline(dir.path()).arg("demo").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["coordination.lock_stale", "SIGKILL", "took over", "PASS", "nothing was lost"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
