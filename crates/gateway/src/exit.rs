@@ -122,10 +122,7 @@ fn of_code(code: Code, io: bool) -> Exit {
 
 /// The wire form of an error, with all its layers.
 pub(crate) fn wire(error: &anyhow::Error) -> Wire {
-    match error.chain().find_map(|cause| cause.downcast_ref::<LockError>()) {
-        Some(lock) => lock.wire(),
-        None => Wire::of(error.as_ref()),
-    }
+    Wire::of(error.as_ref())
 }
 
 /// Says what went wrong on stderr: one JSON line of the wire form, or a sentence with its causes.

@@ -28,7 +28,9 @@ use crate::{
     obstacle::{Obstacle, own_process_report},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
-    registry, stats,
+    registry,
+    sleep::{Woken, sleep, within},
+    stats,
     sys::{
         clock::WallMs,
         fs::{self, FileId, Kind},
@@ -75,6 +77,7 @@ pub(crate) struct Acquisition<'a> {
     doubted: Option<(FileId, usize)>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "made and taken apart once per look; a box would cost more")]
 enum Look {
     Acquired(Published, Option<TakenOver>),
     /// Look again at once: the path changed under the look.
@@ -403,14 +406,14 @@ impl<'a> Acquisition<'a> {
     /// Until the next moment at which this very lock would be judged otherwise.
     fn sleep_limit(&self, noticed: bool, judged: &Judged) -> Duration {
         let mut limit = if noticed { SAFETY_TICK } else { WITHOUT_NOTICE };
-        if self.locks.on_stale(&self.wait) == OnStale::Report {
-            if let Some(age) = judged.record.age(WallMs::now()) {
-                let thresholds = [Some(self.limits.stale), judged.record.max_hold];
-                for threshold in thresholds.into_iter().flatten() {
-                    // A threshold that has passed has been acted on; a millisecond more, because *past* it is stale.
-                    if let Some(left) = threshold.checked_sub(age) {
-                        limit = limit.min(left + Duration::from_millis(1));
-                    }
+        if self.locks.on_stale(&self.wait) == OnStale::Report
+            && let Some(age) = judged.record.age(WallMs::now())
+        {
+            let thresholds = [Some(self.limits.stale), judged.record.max_hold];
+            for threshold in thresholds.into_iter().flatten() {
+                // A threshold that has passed has been acted on; a millisecond more, because *past* it is stale.
+                if let Some(left) = threshold.checked_sub(age) {
+                    limit = limit.min(left + Duration::from_millis(1));
                 }
             }
         }
@@ -467,32 +470,5 @@ impl<'a> Acquisition<'a> {
 
     fn report_within(&self, relation: Relation, queue_position: usize) -> Report {
         own_process_report(self.target, &self.identity, self.started.elapsed(), relation, queue_position)
-    }
-}
-
-enum Woken {
-    ByChange,
-    ByTime,
-}
-
-async fn sleep(watch: Option<&Watch>, at_most: Duration) -> Woken {
-    match watch {
-        Some(watch) => tokio::select! {
-            biased;
-            () = watch.changed() => Woken::ByChange,
-            () = tokio::time::sleep(at_most) => Woken::ByTime,
-        },
-        None => {
-            tokio::time::sleep(at_most).await;
-            Woken::ByTime
-        }
-    }
-}
-
-/// Runs `future` until `deadline`; the future is asked first, so what is ready in time counts.
-async fn within<T>(deadline: Option<TokioInstant>, future: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
-        None => Some(future.await),
     }
 }

@@ -233,14 +233,15 @@ impl LockConfig {
         let stale_set = self.stale != default.stale;
         let ms = |duration: Duration| duration.as_millis();
         let mut warnings = Vec::new();
-        if let Some(acquire) = self.acquire_timeout {
-            if (timeout_set || max_hold_set) && acquire >= self.max_hold {
-                warnings.push(format!(
+        if let Some(acquire) = self.acquire_timeout
+            && (timeout_set || max_hold_set)
+            && acquire >= self.max_hold
+        {
+            warnings.push(format!(
                     "acquireTimeoutMs {} is not below maxHoldMs {}: waiters are told of a long hold before they time out",
                     ms(acquire),
                     ms(self.max_hold)
                 ));
-            }
         }
         if (max_hold_set || stale_set) && self.max_hold >= self.stale {
             warnings.push(format!(

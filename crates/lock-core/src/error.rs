@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use moorline_taxonomy::{Code, Coordination, Local, Mark, Owner, Wire};
+use moorline_taxonomy::{Code, Coordination, Local, LockFacts, Mark, Owner, Wire};
 
 use crate::{
     judge::{PidEvidence, Reason},
@@ -64,6 +64,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// What goes into the mark and so onto the wire.
+    fn facts(&self) -> LockFacts {
+        LockFacts {
+            owner: Some(self.owner()),
+            lock_path: Some(self.lock_path.display().to_string()),
+            stale_reasons: self.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
+            waited: Some(self.waited),
+        }
+    }
+
     fn owner(&self) -> Owner {
         Owner {
             pid: self.record.pid,
@@ -195,19 +205,23 @@ pub enum LockError {
 
 impl LockError {
     pub(crate) fn timeout(report: Report, limit: Option<Duration>) -> Self {
-        Self::Timeout { report: Box::new(report), limit, mark: Mark::new(Coordination::LockTimeout) }
+        let mark = Mark::new(Coordination::LockTimeout).lock_is(report.facts());
+        Self::Timeout { report: Box::new(report), limit, mark }
     }
 
     pub(crate) fn stale(report: Report) -> Self {
-        Self::Stale { report: Box::new(report), mark: Mark::new(Coordination::LockStale) }
+        let mark = Mark::new(Coordination::LockStale).lock_is(report.facts());
+        Self::Stale { report: Box::new(report), mark }
     }
 
     pub(crate) fn lost(lock_path: PathBuf, how: LostHow) -> Self {
-        Self::Lost { lock_path, how, mark: Mark::new(Coordination::LockLost) }
+        let facts = LockFacts { lock_path: Some(lock_path.display().to_string()), ..LockFacts::default() };
+        Self::Lost { lock_path, how, mark: Mark::new(Coordination::LockLost).lock_is(facts) }
     }
 
     pub(crate) fn self_contention(report: Report) -> Self {
-        Self::SelfContention { report: Box::new(report), mark: Mark::new(Coordination::LockTimeout) }
+        let mark = Mark::new(Coordination::LockTimeout).lock_is(report.facts());
+        Self::SelfContention { report: Box::new(report), mark }
     }
 
     pub(crate) fn unavailable(path: &Path, operation: &'static str, source: io::Error) -> Self {
@@ -248,23 +262,10 @@ impl LockError {
         }
     }
 
-    /// The wire form, with owner, path, reasons and waiting time filled in.
+    /// The wire form, with owner, path, reasons and waiting time: the mark carries them, so any wrapping keeps them.
     #[must_use]
     pub fn wire(&self) -> Wire {
-        let mut wire = Wire::of(self);
-        match self {
-            Self::Timeout { report, .. }
-            | Self::Stale { report, .. }
-            | Self::SelfContention { report, .. } => {
-                wire.owner = Some(report.owner());
-                wire.lock_path = Some(report.lock_path.display().to_string());
-                wire.stale_reasons = report.reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
-                wire.waited_ms = Some(millis(report.waited));
-            }
-            Self::Lost { lock_path, .. } => wire.lock_path = Some(lock_path.display().to_string()),
-            Self::Unavailable { .. } => {}
-        }
-        wire
+        Wire::of(self)
     }
 }
 
@@ -288,11 +289,9 @@ pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
         Some(libc::ELOOP | libc::ENOTDIR | libc::ENAMETOOLONG) => {
             (Local::Config, Some("the path leads through something that is not a directory, or is too long"))
         }
-        Some(_) | None => match error.kind() {
-            io::ErrorKind::InvalidInput => (Local::Config, None),
-            io::ErrorKind::Unsupported => (Local::UnsupportedFilesystem, None),
-            _ => (Local::Unclassified, None),
-        },
+        Some(_) | None if error.kind() == io::ErrorKind::InvalidInput => (Local::Config, None),
+        Some(_) | None if error.kind() == io::ErrorKind::Unsupported => (Local::UnsupportedFilesystem, None),
+        Some(_) | None => (Local::Unclassified, None),
     }
 }
 

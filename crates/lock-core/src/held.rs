@@ -148,11 +148,12 @@ impl Held {
         if self.hold.is_forked() {
             return Err(ReleaseError::Lost(self.hold.error(LostHow::Forked)));
         }
-        if let Some(how) = self.hold.lost_how() {
-            if how != LostHow::Released && !self.hold.has_external_writer() {
-                let _ = self.hold.release_now();
-                return Err(ReleaseError::Lost(self.hold.error(how)));
-            }
+        if let Some(how) = self.hold.lost_how()
+            && how != LostHow::Released
+            && !self.hold.has_external_writer()
+        {
+            let _ = self.hold.release_now();
+            return Err(ReleaseError::Lost(self.hold.error(how)));
         }
         match self.hold.release() {
             Ok(()) => Ok(()),

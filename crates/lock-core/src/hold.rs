@@ -30,6 +30,7 @@ use crate::{
     registry, stats,
     sync::lock,
     sys::{
+        clock,
         fs::{self, FileId, Probe},
         kernel,
     },
@@ -205,7 +206,7 @@ impl Hold {
                 Ok(_) => {}
                 Err(source) => return Err(LockError::unavailable(&self.lock_path(), "verify", source)),
             }
-            std::thread::sleep(Duration::from_millis(pause));
+            clock::settle(Duration::from_millis(pause));
         }
         self.lose(LostHow::Replaced);
         Err(self.error(LostHow::Replaced))
@@ -382,7 +383,7 @@ impl Hold {
                 return self.remove_under(&judged);
             }
             // A judge's probe takes microseconds.
-            std::thread::sleep(Duration::from_millis(pause));
+            clock::settle(Duration::from_millis(pause));
         }
         tracing::warn!(
             lock = %self.lock_path().display(),

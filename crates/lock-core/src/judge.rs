@@ -213,10 +213,10 @@ pub fn judge(record: &Record, evidence: &Evidence, age: Option<Duration>, limits
         if age.is_some_and(|age| age > limits.stale) {
             reasons.push(Reason::TooOld);
         }
-        if let (Some(age), Some(max_hold)) = (age, record.max_hold) {
-            if age > max_hold {
-                reasons.push(Reason::HoldExceeded);
-            }
+        if let (Some(age), Some(max_hold)) = (age, record.max_hold)
+            && age > max_hold
+        {
+            reasons.push(Reason::HoldExceeded);
         }
         if !record.flock && evidence.looks_like_agent == Some(false) {
             reasons.push(Reason::ForeignOwner);

@@ -38,6 +38,7 @@ mod publish;
 mod reclaim;
 mod record;
 mod registry;
+mod sleep;
 mod stats;
 mod sweep;
 mod sync;

@@ -14,6 +14,7 @@ use crate::{
     target::Target,
 };
 
+#[allow(clippy::large_enum_variant, reason = "one per acquisition, written in place")]
 pub(crate) enum Obstacle {
     /// Nothing yet, or what stood there is gone.
     Nothing,

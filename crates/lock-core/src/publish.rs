@@ -24,6 +24,10 @@ use crate::{
 };
 
 /// How a candidate comes to its name. The first that the file system knows is used.
+#[cfg_attr(
+    not(feature = "testkit"),
+    allow(dead_code, unreachable_pub, reason = "only the test kit names the others")
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PublishMode {
     /// An unnamed file, linked in.

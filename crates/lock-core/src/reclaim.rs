@@ -24,6 +24,10 @@ use crate::{
 const PUT_BACK_TRIES: u32 = 8;
 
 /// How a dead lock is replaced. Only the test kit chooses anything but the exchange.
+#[cfg_attr(
+    not(feature = "testkit"),
+    allow(dead_code, unreachable_pub, reason = "only the test kit names the others")
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReclaimMode {
     /// Under the mutex, by exchange.

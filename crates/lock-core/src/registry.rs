@@ -58,6 +58,7 @@ impl Registry {
         lock(&self.holds).contains_key(nonce)
     }
 
+    #[cfg(feature = "control")]
     pub(crate) fn find(&self, nonce: &str) -> Option<Arc<Hold>> {
         lock(&self.holds).get(nonce).and_then(Weak::upgrade)
     }

@@ -98,7 +98,7 @@ impl Target {
 
     /// The target whose lock file is `lock`, or whose file is `lock` itself when it has no lock suffix.
     pub(crate) fn of_either(path: &Path) -> Result<Self, LockError> {
-        match path.file_name().and_then(|name| strip_lock(name)) {
+        match path.file_name().and_then(strip_lock) {
             Some(name) => Self::sidecar_of(&path.with_file_name(name)),
             None => Self::sidecar_of(path),
         }

@@ -118,17 +118,46 @@ pub(super) fn by_code(channel: Channel, code: &str) -> Option<&'static Rule> {
     CODES.get(&(channel, code)).copied()
 }
 
-/// The rule of a text: at the leftmost place where a text may begin and a rule matches, the longest one.
-pub(super) fn by_text(channel: Channel, message: &str) -> Option<&'static Rule> {
-    let table = table(channel);
-    text::beginnings(message).find_map(|rest| {
-        let texts = table.texts.iter().map(|rule| (rule.key, rule));
+/// Bytes of a text that its rules are filed under.
+const FILED_BY: usize = 4;
+
+/// What a text is compared with, and the rule it then has.
+struct Filed {
+    channel: Channel,
+    key: &'static str,
+    rule: &'static Rule,
+}
+
+/// All texts of all tables, filed by their first bytes in lower case: one look-up at each place where a text may begin
+/// instead of a comparison with every rule.
+static TEXTS: LazyLock<HashMap<[u8; FILED_BY], Vec<Filed>>> = LazyLock::new(|| {
+    let mut texts = HashMap::<_, Vec<_>>::new();
+    for channel in Channel::ALL {
+        let table = table(channel);
+        let keys = table.texts.iter().map(|rule| (rule.key, rule));
         let words = table.codes.iter().filter(|rule| !rule.words.is_empty()).map(|rule| (rule.words, rule));
-        texts
-            .chain(words)
-            .filter(|(key, _)| text::begins_with(rest, key))
-            .max_by_key(|(key, _)| key.len())
-            .map(|(_, rule)| rule)
+        for (key, rule) in keys.chain(words) {
+            if let Some(first) = first_bytes(key) {
+                texts.entry(first).or_default().push(Filed { channel, key, rule });
+            }
+        }
+    }
+    texts
+});
+
+fn first_bytes(text: &str) -> Option<[u8; FILED_BY]> {
+    let mut first = *text.as_bytes().first_chunk()?;
+    first.make_ascii_lowercase();
+    Some(first)
+}
+
+/// The rule of a text in the tables of the channels that `asked` names: at the leftmost place where a text may begin
+/// and a rule matches, the longest one.
+pub(super) fn by_text(asked: impl Fn(Channel) -> bool, message: &str) -> Option<&'static Rule> {
+    text::beginnings(message).find_map(|rest| {
+        let filed = TEXTS.get(&first_bytes(rest)?)?;
+        let matches = filed.iter().filter(|filed| asked(filed.channel) && text::begins_with(rest, filed.key));
+        matches.max_by_key(|filed| filed.key.len()).map(|filed| filed.rule)
     })
 }
 
@@ -187,6 +216,11 @@ mod tests {
             for rule in table(channel).texts {
                 assert_eq!(rule.key, rule.key.to_ascii_lowercase(), "texts are compared in lower case");
                 assert!(rule.key.len() >= 5, "{} is too short to mean anything", rule.id);
+                assert!(
+                    first_bytes(rule.key).is_some_and(|first| !first.contains(&b'*')),
+                    "{} is not filed",
+                    rule.id
+                );
             }
         }
     }

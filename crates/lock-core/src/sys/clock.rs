@@ -19,3 +19,9 @@ impl WallMs {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// Gives another program a moment to finish what it is in the middle of. Only where a lock seems lost, never on the way of
+/// a healthy append; bounded by the caller.
+pub(crate) fn settle(pause: Duration) {
+    std::thread::sleep(pause);
+}

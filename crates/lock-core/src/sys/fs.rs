@@ -49,7 +49,11 @@ fn stat_of(raw: &rustix::fs::Stat) -> Stat {
         rustix::fs::FileType::RegularFile => Kind::Regular,
         rustix::fs::FileType::Symlink => Kind::Symlink,
         rustix::fs::FileType::Directory => Kind::Directory,
-        _ => Kind::Special,
+        rustix::fs::FileType::Fifo
+        | rustix::fs::FileType::Socket
+        | rustix::fs::FileType::CharacterDevice
+        | rustix::fs::FileType::BlockDevice
+        | rustix::fs::FileType::Unknown => Kind::Special,
     };
     let ns = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     Stat {

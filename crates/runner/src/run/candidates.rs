@@ -4,14 +4,17 @@
 //! the one policy table. What is added here is what only the runner knows: whether the user has seen text, and the prompt
 //! cache. What must stay true: an error that did not come from a provider ends the walk, since no candidate is to blame.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use moorline_failover::{
     Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance, ProviderFailure, Retry,
-    Signal, Stated, classify,
+    Scope, Signal, Stated, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
-use moorline_taxonomy::{Code, Effect, PromptCacheVerdict, Provider, RunnerVerdict, Wire, WireCode, policy};
+use moorline_taxonomy::{Cause, Code, Effect, PromptCacheVerdict, Provider, RunnerVerdict, Wire, WireCode, policy};
 
 use super::{
     model::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink},
@@ -70,16 +73,24 @@ pub(super) struct Cached<'a> {
     pub(super) ledger: &'a CacheLedger,
 }
 
+/// One asking.
+pub(super) struct Asking<'a> {
+    pub(super) failover: &'a Failover,
+    pub(super) model: &'a dyn Model,
+    pub(super) turn: &'a Turn,
+    pub(super) cached: Option<Cached<'a>>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    /// The last call that failed, for whoever ends the asking from outside.
+    pub(super) last: &'a Mutex<Option<Cause>>,
+}
+
 /// Asks the turn's candidates until one answers.
 pub(super) async fn ask(
-    failover: &Failover,
-    model: &dyn Model,
+    asking: Asking<'_>,
     request: ModelRequest,
-    turn: &Turn,
-    cached: Option<Cached<'_>>,
     sink: &mut dyn StreamSink,
-    clock: &Arc<dyn Clock>,
 ) -> Result<Answer, Unanswered> {
+    let Asking { failover, model, turn, cached, clock, last } = asking;
     let candidates = &turn.candidates;
     let limits = Limits {
         deadline: turn.deadline.map(|deadline| deadline.saturating_duration_since(clock.now())),
@@ -113,7 +124,11 @@ pub(super) async fn ask(
                     attempt.spent(reply.usage.input + reply.usage.output);
                     Ok(reply)
                 }
-                Err(error) => Err(call_error(error, &candidate)),
+                Err(error) => {
+                    let cause = Cause { code: Some(WireCode::Known(error.mark().code())), message: error.to_string() };
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+                    Err(call_error(error, &candidate))
+                }
             }
         })
         .await;
@@ -150,6 +165,7 @@ fn call_error(error: ModelError, candidate: &Candidate) -> CallError {
             let signal = Signal { provenance: Provenance::Ours(code), ..Signal::new() };
             let signal = signal.from_provider(&candidate.provider);
             let mut verdict = classify(&signal);
+            verdict.scope = scope(code);
             verdict.stated = after.map(Stated::After).or(verdict.stated);
             // A class that was stated says nothing of what the provider allows; the policy table does.
             verdict.retry = match (policy(code, Effect::None).runner, after) {
@@ -163,6 +179,28 @@ fn call_error(error: ModelError, candidate: &Candidate) -> CallError {
             ProviderFailure::received_as(&signal, verdict, error)
         }
         Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => CallError::local(error),
+    }
+}
+
+/// What is unwell where only the class is known: the smallest thing that it can be.
+fn scope(code: Code) -> Scope {
+    match code {
+        Code::Provider(Provider::Billing | Provider::Auth | Provider::AuthPermanent) => Scope::Credential,
+        Code::Provider(
+            Provider::RateLimit
+            | Provider::Overloaded
+            | Provider::ServerError
+            | Provider::Timeout
+            | Provider::ModelNotFound
+            | Provider::EmptyResponse
+            | Provider::Unknown,
+        ) => Scope::Model,
+        Code::Provider(Provider::SessionExpired)
+        | Code::Request(_)
+        | Code::Coordination(_)
+        | Code::Cancelled(_)
+        | Code::Local(_)
+        | Code::Delivery(_) => Scope::Request,
     }
 }
 
@@ -209,5 +247,5 @@ fn estimate(request: &ModelRequest) -> u64 {
 
 /// Adds what went wrong beside the primary error.
 pub(super) fn beside(wire: &mut Wire, code: Code, message: String) {
-    wire.causes.push(moorline_taxonomy::Cause { code: Some(WireCode::Known(code)), message });
+    wire.causes.push(Cause { code: Some(WireCode::Known(code)), message });
 }

@@ -4,7 +4,10 @@
 //! was paid for. What must stay true: whatever happens (a stop, a deadline, a takeover, a full disk), there is exactly one
 //! outcome; the error that broke the run off stays the primary one, and what cleaning up met stands beside it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use moorline_failover::{CooldownStore, Limits};
 use moorline_lock_core::{Durability, Locks, OnStale, RunTag};
@@ -160,6 +163,8 @@ impl Runner {
             Broken::Halted(Halt::Deadline) => {
                 let mut wire = Wire::new(Provider::Timeout, "the run's deadline passed before the model had answered");
                 wire.effect = effect;
+                let last = run.last_failure.get_mut().unwrap_or_else(PoisonError::into_inner);
+                wire.causes.extend(last.take());
                 self.failed(turn, run, wire).await
             }
             Broken::Asked(unanswered) => {

@@ -5,17 +5,17 @@
 //! tools), and there the attempt is still in hand to note it.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use moorline_lock_core::{RunTag, Wait};
 use moorline_retry::Clock;
-use moorline_taxonomy::{Cancelled, Local, Wire};
+use moorline_taxonomy::{Cancelled, Cause, Local, Wire};
 use serde_json::{Value, json};
 
 use super::{
-    candidates::{Answer, Cached, Unanswered, ask},
+    candidates::{Answer, Asking, Cached, Unanswered, ask},
     message::{Message, ToolCall},
     model::{Model, ModelReply, ModelRequest, StopReason, StreamSink, Usage},
     outcome::Reply,
@@ -96,6 +96,8 @@ pub(super) struct Run<'a> {
     /// Text of the model among them.
     paid: Option<String>,
     pub(super) replied: Option<Reply>,
+    /// The last model call that failed.
+    pub(super) last_failure: Mutex<Option<Cause>>,
     /// What went wrong while the end of the turn was noted.
     pub(super) cleanup_error: Option<AttemptError>,
 }
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
             unwritten: Vec::new(),
             paid: None,
             replied: None,
+            last_failure: Mutex::default(),
             cleanup_error: None,
         }
     }
@@ -155,7 +158,9 @@ impl<'a> Run<'a> {
             let runner = self.runner;
             let cached = cache.zip(ledger.as_ref()).map(|(cache, ledger)| Cached { cache, ledger });
             let request = self.request(&messages);
-            let asking = ask(&runner.failover, model, request, self.turn, cached, sink, &runner.clock);
+            let last = &self.last_failure;
+            let asking = Asking { failover: &runner.failover, model, turn: self.turn, cached, clock: &runner.clock, last };
+            let asking = ask(asking, request, sink);
             let answer = match self.unless_halted(asking).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(unanswered)) => {

@@ -402,12 +402,44 @@ async fn nothing_is_asked_again_after_the_user_saw_text() {
 }
 
 #[tokio::test]
+async fn a_deadline_keeps_what_the_last_call_said() {
+    let site = Site::new();
+    let mut turn = site.turn("r1", "hi");
+    turn.deadline = Some(Instant::now() + Duration::from_millis(200));
+    let failure = failure(site.run(&turn, &Scripted::new([fails(Provider::Overloaded)])).await);
+    assert_eq!(known(&failure.wire), Code::Provider(Provider::Timeout));
+    let cause = failure.wire.causes.iter().find_map(|cause| cause.code.clone());
+    assert_eq!(cause, Some(WireCode::Known(Provider::Overloaded.into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cools_is_left_alone_by_the_next_turn() {
+    let site = Site::new();
+    let runner = site.runner();
+    let limited = || play(|_| Err(ModelError::new(Provider::RateLimit, "slow down").retry_after(Duration::from_secs(60))));
+    let from_b = || {
+        play(|request: &ModelRequest| {
+            assert_eq!(request.candidate.model, "b");
+            Ok(ModelReply::text("from b"))
+        })
+    };
+    for (run, model) in [("r1", Scripted::new([limited(), from_b()])), ("r2", Scripted::new([from_b()]))] {
+        let outcome = runner.run(&site.turn(run, "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await;
+        assert!(matches!(outcome, RunOutcome::Replied(_)), "{outcome:?}");
+    }
+    let model = Scripted::new([limited()]);
+    let failure = failure(runner.run(&site.turn("r3", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await);
+    assert_eq!(known(&failure.wire), Code::Provider(Provider::RateLimit));
+    assert!(failure.wire.retry_after().is_some(), "a caller is told when it makes sense again: {:?}", failure.wire);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_answer_is_a_provider_error() {
     let site = Site::new();
     let mut turn = site.turn("r1", "hi");
     turn.candidates.truncate(1);
-    turn.deadline = Some(Instant::now() + Duration::from_millis(300));
-    let model = Scripted::new([play(|_| Ok(ModelReply::default()))]);
+    let empty = || play(|_| Ok(ModelReply::default()));
+    let model = Scripted::new([empty(), empty()]);
     let failure = failure(site.run(&turn, &model).await);
     assert_eq!(known(&failure.wire), Code::Provider(Provider::EmptyResponse));
 }
