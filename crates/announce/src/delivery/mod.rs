@@ -174,34 +174,29 @@ fn limited(signal: &Signal) -> Option<Found> {
 }
 
 fn by_text(signal: &Signal) -> Option<Found> {
-    let tables = Channel::ALL.into_iter().filter(|table| match signal.channel {
-        Some(channel) => *table == channel,
+    let asked = |channel| match signal.channel {
+        Some(known) => channel == known,
         // An error without a channel may be of any; one of a channel without a table is of none.
-        None => !signal.names_channel && !matches!(table, Channel::Gateway | Channel::Transport),
-    });
-    tables.into_iter().find_map(|channel| {
-        signal.messages.iter().find_map(|message| {
-            let rule = code_in(channel, message).or_else(|| rules::by_text(channel, message))?;
-            about_target(signal, rule).or(Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely)))
-        })
+        None => !signal.names_channel && !matches!(channel, Channel::Gateway | Channel::Transport),
+    };
+    signal.messages.iter().find_map(|message| {
+        let rule = code_in(asked, message).or_else(|| rules::by_text(asked, message))?;
+        about_target(signal, rule).or(Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely)))
     })
 }
 
+/// Channels whose codes are words.
+const SPELLED: [Channel; 4] = [Channel::Slack, Channel::Matrix, Channel::Teams, Channel::Signal];
+
 /// A documented code that survived only as a word of the text. Codes that are plain words or numbers need more than
 /// that, so only the unmistakable ones count.
-fn code_in(channel: Channel, message: &str) -> Option<&'static Rule> {
-    match channel {
-        Channel::Slack | Channel::Matrix | Channel::Teams | Channel::Signal => text::words(message)
-            .filter(|word| unmistakable(word))
-            .find_map(|word| rules::by_code(channel, word)),
-        Channel::Telegram
-        | Channel::Discord
-        | Channel::WhatsApp
-        | Channel::Feishu
-        | Channel::Line
-        | Channel::Gateway
-        | Channel::Transport => None,
-    }
+fn code_in(asked: impl Fn(Channel) -> bool, message: &str) -> Option<&'static Rule> {
+    text::words(message).filter(|word| unmistakable(word)).find_map(|word| {
+        SPELLED
+            .into_iter()
+            .filter(|channel| asked(*channel))
+            .find_map(|channel| rules::by_code(channel, word))
+    })
 }
 
 fn unmistakable(word: &str) -> bool {
@@ -217,12 +212,18 @@ fn by_layer(signal: &Signal) -> Option<Found> {
         return Some(Found::by(rule, DeliveryEvidence::Transport, Certainty::Likely));
     }
     // Texts of the transport are everybody's words, so a status speaks first; the gateway's are its own.
-    let text = |layer| signal.messages.iter().find_map(|message| rules::by_text(layer, message));
+    let text = |layer: Channel| {
+        signal.messages.iter().find_map(|message| rules::by_text(|channel| channel == layer, message))
+    };
     if let Some(rule) = text(Channel::Gateway) {
         return Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Likely));
     }
-    let errno =
-        |message: &String| text::words(message).find_map(|word| rules::by_code(Channel::Transport, word));
+    let errno = |message: &String| {
+        // Every one of them begins with a capital letter.
+        let spelled =
+            text::words(message).filter(|word| word.starts_with(|first: char| first.is_ascii_uppercase()));
+        spelled.into_iter().find_map(|word| rules::by_code(Channel::Transport, word))
+    };
     if signal.status.is_some() {
         return None;
     }
@@ -243,7 +244,7 @@ fn by_status(signal: &Signal) -> Option<Found> {
 /// like this; a refusal for good needs better evidence.
 fn by_mention(signal: &Signal) -> Option<Found> {
     let rule = signal.messages.iter().find_map(|message| {
-        let message = text::head(message).to_ascii_lowercase();
+        let message = message.to_ascii_lowercase();
         transport::MENTIONS.iter().find(|rule| text::mentions(&message, rule.key))
     })?;
     Some(Found::by(rule, DeliveryEvidence::Text, Certainty::Guess))

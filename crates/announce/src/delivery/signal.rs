@@ -16,7 +16,9 @@ const MOST_NODES: usize = 256;
 /// Levels that are read, JSON in strings included.
 const DEEPEST: usize = 8;
 /// Codes and messages that are kept, each.
-const MOST_KEPT: usize = 16;
+const MOST_KEPT: usize = 8;
+/// A longer string is not looked through for JSON; errors of channels are a fraction of it.
+const LONGEST_JSON: usize = 8 << 10;
 /// A longer word is no code.
 const LONGEST_CODE: usize = 64;
 /// A stated delay beyond this is no answer to "when".
@@ -220,6 +222,9 @@ impl Signal {
 
 /// The JSON object or array in a string: all of it, or from the first brace on.
 fn json_in(string: &str) -> Option<Value> {
+    if string.len() > LONGEST_JSON {
+        return None;
+    }
     let start = string.find(['{', '['])?;
     let end = string.rfind(['}', ']'])?;
     let inner = string.get(start..=end)?;

@@ -6,7 +6,7 @@
 //! quotes an error from being one. Work is bounded by the number of places and by [`LONGEST`].
 
 /// Bytes of a message that are looked at. Documented texts are far shorter.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 512;
 /// Places where a text may begin.
 const MOST_BEGINNINGS: usize = 8;
 
@@ -123,7 +123,11 @@ pub(super) fn status(message: &str) -> Option<u16> {
 
 /// The seconds after "retry after" or "retry in", wherever a text states them.
 pub(super) fn retry_after(message: &str) -> Option<f64> {
-    let lower = head(message).to_ascii_lowercase();
+    let message = head(message);
+    if !message.as_bytes().windows(5).any(|window| window.eq_ignore_ascii_case(b"retry")) {
+        return None;
+    }
+    let lower = message.to_ascii_lowercase();
     ["retry after ", "retry in ", "retry_after=", "retry_after: "].iter().find_map(|lead| {
         let rest = &lower[lower.find(lead)? + lead.len()..];
         let end = rest.find(|next: char| !(next.is_ascii_digit() || next == '.')).unwrap_or(rest.len());
