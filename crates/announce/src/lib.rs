@@ -10,10 +10,43 @@
 //! eight times. The price is that a receiver which can say nothing about a key makes its announces end as *expired*,
 //! with a notice that they may have been seen.
 //!
+//! ```
+//! use std::{sync::Arc, time::{Duration, Instant}};
+//! use moorline_announce::{
+//!     Announcer, Envelope, Filter, Key, Limits, Lookup, MemoryOutbox, Path, Progress, Receipt, SendError, State, Transport,
+//! };
+//!
+//! struct Sessions; // knows how to reach a session
+//!
+//! #[async_trait::async_trait]
+//! impl Transport for Sessions {
+//!     async fn send(&self, _: &Envelope, _: &Key, _: Instant) -> Result<Receipt, SendError> {
+//!         Ok(Receipt { path: Path::Turn, progress: Progress::Delivered })
+//!     }
+//!     async fn lookup(&self, _: &Key) -> Result<Lookup, SendError> {
+//!         Ok(Lookup::NotKnown)
+//!     }
+//! }
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! let clock = Arc::new(moorline_retry::SystemClock);
+//! let announcer = Announcer::new(Arc::new(MemoryOutbox::default()), Arc::new(Sessions), clock, Limits::standard()?);
+//! let key = Key::completion("agent:main:main", "run-7")?;
+//! announcer.submit(key, Envelope::result("agent:main:main", "42 files checked, 0 broken")).await?;
+//! // A host spawns this future and stops it when it shuts down.
+//! announcer.drive(tokio::time::sleep(Duration::from_millis(50))).await?;
+//! let rows = announcer.list(&Filter::default()).await?;
+//! assert_eq!(rows[0].state, State::Delivered);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! This crate spawns nothing, reads no environment and knows no session or channel: the host implements [`Transport`]
 //! and spawns the future of [`Announcer::drive`]. The feature `sqlite` brings an outbox in a file, `testkit` one in
 //! memory and a suite that checks any other.
-#![cfg_attr(feature = "sqlite", doc = "")]
+
 #![cfg_attr(feature = "sqlite", doc = "The store in a file is [`SqliteOutbox`].")]
 
 mod announcer;

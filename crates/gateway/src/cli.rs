@@ -252,7 +252,9 @@ pub(crate) enum ClassifySurface {
 }
 
 fn ip(text: &str) -> Result<String, String> {
-    text.parse::<std::net::IpAddr>().map(|_| text.to_owned()).map_err(|_| "an IP address is needed, as 127.0.0.1".to_owned())
+    text.parse::<std::net::IpAddr>()
+        .map(|_| text.to_owned())
+        .map_err(|_| "an IP address is needed, as 127.0.0.1".to_owned())
 }
 
 #[derive(Debug, Args)]

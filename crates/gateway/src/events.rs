@@ -62,7 +62,10 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    #[allow(clippy::disallowed_methods, reason = "the room of the event files: one writer a file, one write a line")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the room of the event files: one writer a file, one write a line"
+    )]
     pub(crate) fn open(folder: &Path, role: &str) -> std::io::Result<Self> {
         let name = format!("{role}-{}-{}.jsonl", clock::wall_ms(), std::process::id());
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join(name))?;

@@ -104,7 +104,10 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
 fn of_code(code: Code, io: bool) -> Exit {
     match code {
         Code::Coordination(
-            Coordination::LockTimeout | Coordination::LockStale | Coordination::StorageBusy | Coordination::LaneTimeout,
+            Coordination::LockTimeout
+            | Coordination::LockStale
+            | Coordination::StorageBusy
+            | Coordination::LaneTimeout,
         ) => Exit::Busy,
         Code::Coordination(
             Coordination::LockLost | Coordination::SessionTakeover | Coordination::WriterSuperseded,
@@ -142,7 +145,10 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
             eprintln!("  because: {cause}");
         }
     }
-    let known = wire.code.known().is_none_or(|code| code.domain() != Domain::Local || code != Code::Local(Local::Unclassified));
+    let known = wire
+        .code
+        .known()
+        .is_none_or(|code| code.domain() != Domain::Local || code != Code::Local(Local::Unclassified));
     if known {
         eprintln!("  code: {}", wire.code);
     }

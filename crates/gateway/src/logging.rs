@@ -9,7 +9,8 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 pub(crate) fn install(long_running: bool) {
     let default = if long_running { "info" } else { "error" };
     let filter = std::env::var("MOORLINE_LOG").ok().filter(|filter| !filter.is_empty());
-    let filter = EnvFilter::try_new(filter.as_deref().unwrap_or(default)).unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_new(filter.as_deref().unwrap_or(default)).unwrap_or_else(|_| EnvFilter::new(default));
     let terminal = std::io::stderr().is_terminal();
     let text = terminal.then(|| fmt::layer().with_writer(std::io::stderr).with_ansi(true));
     let json = (!terminal).then(|| fmt::layer().json().with_writer(std::io::stderr));

@@ -50,7 +50,9 @@ impl FromStr for SessionKey {
             Failure::new(
                 Exit::BadInput,
                 moorline_taxonomy::Local::Config,
-                format!("{shown:?} is not a session key: {problem}; keys are written agent:<agent>:<rest>, as in agent:main:chat"),
+                format!(
+                    "{shown:?} is not a session key: {problem}; keys are written agent:<agent>:<rest>, as in agent:main:chat"
+                ),
             )
         };
         if text.len() > MAX_LEN {
@@ -64,7 +66,9 @@ impl FromStr for SessionKey {
             let first_ok = part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
             let rest_ok = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte));
             if !first_ok || !rest_ok {
-                return Err(wrong("a part is empty, starts with a sign, or has a character outside A-Z a-z 0-9 . _ - @ +"));
+                return Err(wrong(
+                    "a part is empty, starts with a sign, or has a character outside A-Z a-z 0-9 . _ - @ +",
+                ));
             }
         }
         Ok(Self(text.to_owned()))
@@ -108,8 +112,21 @@ mod tests {
     #[test]
     fn no_key_leaves_its_folder() {
         for key in [
-            "", "agent:main", "agent::x", "agent:main:", "agent:..:x", "agent:main:../x", "agent:main:a/b", "agent:main:.hidden",
-            "agent:main:~x", "agent:main:a\0b", "agent:main:a b", "main:agent:x", "agent:main:-rf", "agent:ma in:x", "agent:main:ä",
+            "",
+            "agent:main",
+            "agent::x",
+            "agent:main:",
+            "agent:..:x",
+            "agent:main:../x",
+            "agent:main:a/b",
+            "agent:main:.hidden",
+            "agent:main:~x",
+            "agent:main:a\0b",
+            "agent:main:a b",
+            "main:agent:x",
+            "agent:main:-rf",
+            "agent:ma in:x",
+            "agent:main:ä",
         ] {
             assert!(key.parse::<SessionKey>().is_err(), "{key:?}");
         }

@@ -137,10 +137,15 @@ impl StateDir {
                 let _ = Read::by_ref(&mut file).take(1024).read_to_string(&mut says);
                 let owner = says.trim();
                 let owner = if owner.is_empty() { "another process" } else { owner };
-                let message = format!("{} is served by {owner}; one gateway at a time owns a state directory", self.root.display());
+                let message = format!(
+                    "{} is served by {owner}; one gateway at a time owns a state directory",
+                    self.root.display()
+                );
                 return Err(Failure::new(Exit::Busy, Coordination::StorageBusy, message).into());
             }
-            Err(fs4::TryLockError::Error(error)) => return Err(error).context("cannot lock the state directory"),
+            Err(fs4::TryLockError::Error(error)) => {
+                return Err(error).context("cannot lock the state directory");
+            }
         }
         file.set_len(0)?;
         write!(file, "pid {}", std::process::id())?;
@@ -153,7 +158,10 @@ impl StateDir {
     }
 
     /// Takes that back at the end, so that nobody calls an address that is somebody else's by then.
-    #[allow(clippy::disallowed_methods, reason = "the gateway's own file, under the lock of the state directory")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the gateway's own file, under the lock of the state directory"
+    )]
     pub(crate) fn retract(&self) {
         let _ = fs::remove_file(self.root.join("gateway.json"));
     }
@@ -162,7 +170,8 @@ impl StateDir {
     pub(crate) fn listening(&self) -> anyhow::Result<Listening> {
         let path = self.root.join("gateway.json");
         let bytes = fs::read(&path).map_err(|_| {
-            let message = format!("no gateway serves {}; start one with `moorline serve`", self.root.display());
+            let message =
+                format!("no gateway serves {}; start one with `moorline serve`", self.root.display());
             Failure::new(Exit::Unavailable, Local::Config, message)
         })?;
         serde_json::from_slice(&bytes).with_context(|| format!("{} is not readable", path.display()))
@@ -173,7 +182,10 @@ impl StateDir {
         let path = self.root.join("token");
         match fs::read_to_string(&path) {
             Ok(token) if token.trim().len() >= 32 => return Ok(token.trim().to_owned()),
-            Ok(_) => anyhow::bail!("{} does not hold a token of at least 32 characters; remove it to have a new one made", path.display()),
+            Ok(_) => anyhow::bail!(
+                "{} does not hold a token of at least 32 characters; remove it to have a new one made",
+                path.display()
+            ),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).context("cannot read the token"),
         }
@@ -190,7 +202,10 @@ impl StateDir {
     }
 
     /// Writes a file so that a reader sees the old or the new one, never half of it.
-    #[allow(clippy::disallowed_methods, reason = "the private name is made here, and the files replaced are the gateway's own")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the private name is made here, and the files replaced are the gateway's own"
+    )]
     fn replace(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let private_name = self.root.join(format!(".{name}.{}", std::process::id()));
         let mut file = private().write(true).create(true).truncate(true).open(&private_name)?;

@@ -225,18 +225,46 @@ mod tests {
         assert_eq!(Record::read(&vec![b' '; 70_000]), Record::default());
     }
 
+    /// What JSON and our fields are made of, so that much of it gets past the first byte.
+    const PIECES: [&str; 24] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        "pid",
+        "\"pid\":",
+        "\"createdAt\":",
+        "\"maxHoldMs\":",
+        "\"flock\":1",
+        "\"nonce\":\"",
+        "2026-01-01T00:00:00.000Z",
+        "1",
+        "0",
+        "-",
+        "9999999999",
+        "1e9",
+        "null",
+        "\\u0000",
+        "\\",
+        " ",
+        "\n",
+    ];
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100_000))]
+        #![proptest_config(ProptestConfig::with_cases(50_000))]
 
         #[test]
-        fn reading_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn reading_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = Record::read(&bytes);
         }
 
         #[test]
-        fn reading_json_like_text_is_total(text in "[\\{\\}\\[\\]\",:pidcreatdAnohxH0-9eE+. \\\\u-]{0,120}") {
-            let record = Record::read(text.as_bytes());
-            prop_assert!(record.pid.is_none_or(|pid| pid > 0));
+        fn reading_json_like_text_is_total(pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24)) {
+            let record = Record::read(pieces.concat().as_bytes());
+            prop_assert!(record.pid.is_none_or(|pid| pid > 0 && i32::try_from(pid).is_ok()));
         }
     }
 }

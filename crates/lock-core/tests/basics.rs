@@ -1,5 +1,11 @@
 //! The lock and the journal in one process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 

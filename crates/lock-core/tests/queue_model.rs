@@ -69,7 +69,7 @@ impl World {
         assert_eq!(ticket.position(), 0);
         lock(&self.served).push(who);
         thread::yield_now();
-        ticket.released(who % 2 == 0);
+        ticket.released(who.is_multiple_of(2));
         assert_eq!(self.inside.fetch_sub(1, Ordering::SeqCst), 1);
     }
 

@@ -15,6 +15,8 @@
 
 mod attempt;
 mod clock;
+#[cfg(feature = "prompt-cache")]
+mod gemini;
 mod ids;
 mod parked;
 mod run;
@@ -22,6 +24,8 @@ mod stop;
 mod transcript;
 
 pub use attempt::{Attempt, AttemptError, Locked, Opening, Released, RunWriter, TakeoverCause};
+#[cfg(feature = "prompt-cache")]
+pub use gemini::{GeminiCache, Retention};
 pub use parked::{Parked, ParkedError, append_parked, dismiss_parked, list_parked, parked_path};
 pub use run::{
     CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, PromptCache, Reply, RunOutcome,

@@ -19,6 +19,8 @@ mod first;
 mod large;
 #[path = "it/machine.rs"]
 mod machine;
+#[path = "it/prompt_cache.rs"]
+mod prompt_cache;
 #[path = "it/transcripts.rs"]
 mod transcripts;
 #[path = "it/turns.rs"]

@@ -40,7 +40,8 @@ fn misnamed(members: &[Member]) -> Vec<String> {
     }
     // The tests package has workers of its own: processes that tests start and kill.
     let shipped = members.iter().filter(|member| member.name != "moorline-tests");
-    let programs: Vec<_> = shipped.flat_map(|member| member.programs.iter().map(|p| (&member.name, p))).collect();
+    let programs: Vec<_> =
+        shipped.flat_map(|member| member.programs.iter().map(|p| (&member.name, p))).collect();
     match programs.as_slice() {
         [(owner, program)] if *owner == "moorline-gateway" && *program == "moorline" => {}
         other => findings.push(format!("the one program is moorline, of moorline-gateway; found {other:?}")),

@@ -157,7 +157,8 @@ pub(super) fn by_text(asked: impl Fn(Channel) -> bool, message: &str) -> Option<
     text::beginnings(message).find_map(|rest| {
         let filed = TEXTS.get(&first_bytes(rest)?)?;
         let matches = filed.iter().filter(|filed| asked(filed.channel) && text::begins_with(rest, filed.key));
-        matches.max_by_key(|filed| filed.key.len()).map(|filed| filed.rule)
+        // Of two that are as long, the one of the table that comes first.
+        matches.rev().max_by_key(|filed| filed.key.len()).map(|filed| filed.rule)
     })
 }
 

@@ -62,7 +62,9 @@ impl Signal {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => self.word(key, &number.to_string()),
             Value::String(string) => self.string(key, string, depth),
-            Value::Array(values) => values.iter().for_each(|value| self.value(key, value, depth + 1)),
+            Value::Array(values) => {
+                values.iter().take(MOST_NODES).for_each(|value| self.value(key, value, depth + 1))
+            }
             Value::Object(map) => self.object(map, depth),
         }
     }

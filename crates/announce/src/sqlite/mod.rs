@@ -143,6 +143,16 @@ fn rows(
         .map_err(failed("reading rows"))
 }
 
+/// The rows that may be worked on and of which `condition` holds.
+fn due_query(condition: &str, busy: &Busy) -> String {
+    let (requesters, channels) = (marks(busy.requesters.len()), marks(busy.channels.len()));
+    // The words of the states are those of the indexes, or SQLite would not use them.
+    format!(
+        "SELECT {COLUMNS} FROM announce WHERE state IN ('prepared', 'uncertain') AND {condition} \
+         AND requester NOT IN ({requesters}) AND channel NOT IN ({channels}) ORDER BY due_at, seq LIMIT ?"
+    )
+}
+
 /// `?, ?, ?` for so many values.
 fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
@@ -233,18 +243,11 @@ impl Outbox for SqliteOutbox {
         let busy = busy.clone();
         self.with("finding due rows", move |connection| {
             // Two queries with an index each; an OR would scan. The second is empty unless the clock went back.
-            let (requesters, channels) = (marks(busy.requesters.len()), marks(busy.channels.len()));
-            let query = |condition| {
-                format!(
-                    "SELECT {COLUMNS} FROM announce WHERE state IN ('prepared', 'uncertain') AND {condition} \
-                     AND requester NOT IN ({requesters}) AND channel NOT IN ({channels}) ORDER BY due_at, seq LIMIT ?"
-                )
-            };
             let mut values: Vec<rusqlite::types::Value> = vec![now.as_millis().into()];
             values.extend(busy.requesters.iter().chain(&busy.channels).cloned().map(Into::into));
             values.push(limit_of(limit).into());
-            let mut due = rows(connection, &query("due_at <= ?"), &values)?;
-            for row in rows(connection, &query("updated_at > ?"), &values)? {
+            let mut due = rows(connection, &due_query("due_at <= ?", &busy), &values)?;
+            for row in rows(connection, &due_query("updated_at > ?", &busy), &values)? {
                 if !due.iter().any(|known| known.seq == row.seq) {
                     due.push(row);
                 }
@@ -300,5 +303,36 @@ impl Outbox for SqliteOutbox {
             Ok(forgotten as u64)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_driver_asks_all_the_time_is_answered_from_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = SqliteOutbox::open(folder.path().join("announce.sqlite")).await.unwrap();
+        let connection = outbox.connection.lock().unwrap();
+        let busy = Busy { requesters: vec!["a".into()], channels: vec!["b".into()] };
+        for (query, index) in [
+            (due_query("due_at <= ?", &busy), "announce_due"),
+            (due_query("updated_at > ?", &busy), "announce_updated"),
+            (
+                format!("SELECT {COLUMNS} FROM announce WHERE seq > ? AND state IN ('sending')"),
+                "announce_sending",
+            ),
+        ] {
+            let values = vec![rusqlite::types::Value::Integer(1); query.matches('?').count()];
+            let plan: Vec<String> = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+                .and_then(|mut statement| {
+                    statement.query_map(params_from_iter(values), |row| row.get(3))?.collect()
+                })
+                .unwrap();
+            assert!(plan.iter().any(|step| step.contains(index)), "{query}: {plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("SCAN") && !step.contains("INDEX")), "{plan:?}");
+        }
     }
 }

@@ -105,12 +105,10 @@ fn check_turns(audit: &mut Audit, lines: &[Line]) {
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
     let mut taken_over: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
-        match &line.event {
-            Event::RunEnded { run_id, .. } => *ends.entry(run_id).or_default() += 1,
-            Event::LockReclaimed { run_id: Some(run_id), .. } => {
-                taken_over.insert(run_id);
-            }
-            _ => {}
+        if let Event::RunEnded { run_id, .. } = &line.event {
+            *ends.entry(run_id).or_default() += 1;
+        } else if let Event::LockReclaimed { run_id: Some(run_id), .. } = &line.event {
+            taken_over.insert(run_id);
         }
     }
     for line in lines {
@@ -138,12 +136,10 @@ fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     let mut replied: BTreeMap<&str, usize> = BTreeMap::new();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
-        match &line.event {
-            Event::SendReplied { send_id } => *replied.entry(send_id).or_default() += 1,
-            Event::SendFailed { send_id, .. } => {
-                failed.insert(send_id);
-            }
-            _ => {}
+        if let Event::SendReplied { send_id } = &line.event {
+            *replied.entry(send_id).or_default() += 1;
+        } else if let Event::SendFailed { send_id, .. } = &line.event {
+            failed.insert(send_id);
         }
     }
     for line in lines {
@@ -154,7 +150,9 @@ fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
             (1, false) | (0, true) => audit.sends.ok += 1,
             (0, false) => {
                 audit.lost += 1;
-                audit.problems.push(format!("send {send_id} to {to} was accepted and neither replied nor failed"));
+                audit
+                    .problems
+                    .push(format!("send {send_id} to {to} was accepted and neither replied nor failed"));
             }
             (_, _) => {
                 audit.duplicated += 1;
@@ -167,7 +165,9 @@ fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
                 1 => audit.messages.ok += 1,
                 0 => {
                     audit.lost += 1;
-                    audit.problems.push(format!("send {send_id} is replied, but not in the transcript of {to}"));
+                    audit
+                        .problems
+                        .push(format!("send {send_id} is replied, but not in the transcript of {to}"));
                 }
                 // Counted as duplicated by the caller, with every other key.
                 _ => {}
@@ -191,7 +191,9 @@ fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
             1 => audit.spawns.ok += 1,
             0 => {
                 audit.lost += 1;
-                audit.problems.push(format!("the result of spawn {run_id} is not in the transcript of {requester}"));
+                audit
+                    .problems
+                    .push(format!("the result of spawn {run_id} is not in the transcript of {requester}"));
             }
             _ => {}
         }
@@ -220,16 +222,16 @@ async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()>
 fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::Result<()> {
     let mut reported: BTreeSet<u32> = BTreeSet::new();
     for line in lines {
-        match &line.event {
-            Event::LockStale { owner_pid, .. } => {
-                audit.stale_reports += 1;
-                reported.extend(owner_pid);
-            }
-            Event::LockReclaimed { .. } => audit.reclaims += 1,
-            _ => {}
+        if let Event::LockStale { owner_pid, .. } = &line.event {
+            audit.stale_reports += 1;
+            reported.extend(owner_pid);
+        } else if let Event::LockReclaimed { .. } = &line.event {
+            audit.reclaims += 1;
         }
     }
-    let went_on = lines.iter().filter(|line| matches!(line.event, Event::RunEnded { .. }) && reported.contains(&line.pid));
+    let went_on = lines
+        .iter()
+        .filter(|line| matches!(line.event, Event::RunEnded { .. }) && reported.contains(&line.pid));
     audit.stale_left_in_place = went_on.map(|line| line.pid).collect::<BTreeSet<_>>().len();
     if audit.stale_left_in_place < reported.len() {
         audit.problems.push("the owner of a lock that was reported stale did not end its run".to_owned());

@@ -27,8 +27,10 @@ impl Transcripts {
             let agent = agent?;
             for file in std::fs::read_dir(agent.path())? {
                 let file = file?;
-                let (Some(agent), Some(name)) = (agent.file_name().to_str().map(str::to_owned), file.file_name().to_str().map(str::to_owned))
-                else {
+                let (Some(agent), Some(name)) = (
+                    agent.file_name().to_str().map(str::to_owned),
+                    file.file_name().to_str().map(str::to_owned),
+                ) else {
                     continue;
                 };
                 if name.contains(".jsonl.torn-") {
@@ -67,5 +69,6 @@ impl Transcripts {
 /// The key of an entry: on the entry itself or on its message.
 fn idempotency_key(entry: &Value) -> Option<&str> {
     let own = entry.get("idempotencyKey");
-    own.or_else(|| entry.get("message").and_then(|message| message.get("idempotencyKey"))).and_then(Value::as_str)
+    own.or_else(|| entry.get("message").and_then(|message| message.get("idempotencyKey")))
+        .and_then(Value::as_str)
 }

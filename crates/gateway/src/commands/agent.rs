@@ -59,10 +59,11 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     let tools = Arc::new(remote_tools(Client::connect(&state).ok(), &session));
     let deadline = tokio::time::Instant::now() + LONGEST_TURN;
     let work = async {
-        if let Some(ms) = args.compact_first_ms {
-            if let Err(error) = compact(turns.locks(), &state, &session, &run_id, &events, Duration::from_millis(ms)).await {
-                return TurnEnd::failed(exit::wire(&error));
-            }
+        if let Some(ms) = args.compact_first_ms
+            && let Err(error) =
+                compact(turns.locks(), &state, &session, &run_id, &events, Duration::from_millis(ms)).await
+        {
+            return TurnEnd::failed(exit::wire(&error));
         }
         turns.take(&incoming, &run_id, tools, deadline, cancel).await
     };
@@ -102,6 +103,7 @@ fn finish(args: &AgentArgs, run_id: &str, end: TurnEnd) -> anyhow::Result<Exit> 
 }
 
 /// Rewrites the transcript under the session lock, as a compaction does, slowly enough to be looked at.
+#[allow(clippy::disallowed_methods, reason = "stands for the time a compaction takes; nothing is waited for")]
 async fn compact(
     locks: &Locks,
     state: &StateDir,
@@ -113,8 +115,14 @@ async fn compact(
     let target = Target::sidecar_of(&state.transcript(session)?)?;
     let tag = RunTag::new(run_id).in_session(session.as_str());
     let held = locks.acquire(&target, &tag).await?;
-    let (mut journal, _) = Journal::open(&held, Durability::Turn, |line| serde_json::from_slice::<serde_json::Value>(line).is_ok()).await?;
-    events.note(Event::LockHeld { lock_path: target.lock_path().display().to_string(), run_id: run_id.to_owned() });
+    let (mut journal, _) = Journal::open(&held, Durability::Turn, |line| {
+        serde_json::from_slice::<serde_json::Value>(line).is_ok()
+    })
+    .await?;
+    events.note(Event::LockHeld {
+        lock_path: target.lock_path().display().to_string(),
+        run_id: run_id.to_owned(),
+    });
     let old = std::fs::read(target.path())?;
     let began = Instant::now();
     journal

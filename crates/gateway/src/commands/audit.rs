@@ -24,14 +24,29 @@ fn show(found: &Audit) {
     let mut rows = table(["what", "settled / accepted", ""]);
     let mut share = |what: &str, share: Share, note: String| {
         let tone = if share.whole() { Tone::Good } else { Tone::Bad };
-        rows.add_row([cell(what, Tone::Plain), cell(format!("{} / {}", share.ok, share.of), tone), cell(note, Tone::Faint)]);
+        rows.add_row([
+            cell(what, Tone::Plain),
+            cell(format!("{} / {}", share.ok, share.of), tone),
+            cell(note, Tone::Faint),
+        ]);
     };
     share("turns", found.turns, format!("{} interrupted by a kill, and named", found.interrupted));
-    share("sends", found.sends, format!("messages in their transcript once: {} / {}", found.messages.ok, found.messages.of));
+    share(
+        "sends",
+        found.sends,
+        format!("messages in their transcript once: {} / {}", found.messages.ok, found.messages.of),
+    );
     share("spawns", found.spawns, "results in the requester's transcript once".to_owned());
     share("announces", found.announces, "rows of the outbox that are delivered".to_owned());
-    let stale = Share { of: found.stale_reports.min(1) * found.stale_left_in_place.max(1), ok: found.stale_left_in_place };
-    share("stale reports", stale, format!("{} reports; owners that went on and ended their run", found.stale_reports));
+    let stale = Share {
+        of: found.stale_reports.min(1) * found.stale_left_in_place.max(1),
+        ok: found.stale_left_in_place,
+    };
+    share(
+        "stale reports",
+        stale,
+        format!("{} reports; owners that went on and ended their run", found.stale_reports),
+    );
     share("lines", found.lines, "whole JSON lines".to_owned());
     let mut count = |what: &str, number: usize, must_be_zero: bool, note: &str| {
         let tone = match (must_be_zero, number) {

@@ -18,7 +18,9 @@ pub(crate) fn run(args: &CallArgs) -> anyhow::Result<Exit> {
         })?,
     };
     if !params.is_object() {
-        return Err(Failure::new(Exit::BadInput, Local::Config, "the parameters must be a JSON object").into());
+        return Err(
+            Failure::new(Exit::BadInput, Local::Config, "the parameters must be a JSON object").into()
+        );
     }
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -31,7 +31,10 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     loop {
         let mut line = Vec::new();
-        let read = Read::by_ref(&mut input).take(MAX_LINE).read_until(b'\n', &mut line).context("cannot read standard input")?;
+        let read = Read::by_ref(&mut input)
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .context("cannot read standard input")?;
         if read == 0 {
             break;
         }
@@ -48,7 +51,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         let written = if human {
             writeln!(out, "{}\n", answer.text())
         } else {
-            serde_json::to_writer(&mut out, &answer.json()?).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"))
+            serde_json::to_writer(&mut out, &answer.json()?)
+                .map_err(std::io::Error::from)
+                .and_then(|()| out.write_all(b"\n"))
         };
         // Whoever closed the pipe has read enough.
         if written.is_err() {
@@ -92,9 +97,9 @@ impl Answer {
             Self::Explained(explained) => render(explained),
             Self::Plain(value) => {
                 let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-                let lines = fields.map(|(key, value)| match value {
-                    Value::String(text) => format!("  {key:<13} {text}"),
-                    other => format!("  {key:<13} {other}"),
+                let lines = fields.map(|(key, value)| match value.as_str() {
+                    Some(text) => format!("  {key:<13} {text}"),
+                    None => format!("  {key:<13} {value}"),
                 });
                 lines.collect::<Vec<_>>().join("\n")
             }
@@ -105,11 +110,13 @@ impl Answer {
 fn classified(value: &Value, surface: ClassifySurface) -> Answer {
     let surface = match surface {
         ClassifySurface::Auto if is_of_a_channel(value) => ClassifySurface::Delivery,
-        other => other,
+        ClassifySurface::Auto | ClassifySurface::Provider | ClassifySurface::Delivery => surface,
     };
     match surface {
         ClassifySurface::Auto => Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall()))),
-        ClassifySurface::Provider => Answer::Explained(Box::new(explain(value, Surface::Provider, clock::wall()))),
+        ClassifySurface::Provider => {
+            Answer::Explained(Box::new(explain(value, Surface::Provider, clock::wall())))
+        }
         ClassifySurface::Delivery => of_delivery(value),
     }
 }
@@ -143,7 +150,13 @@ fn delivery_json(verdict: &DeliveryVerdict) -> Value {
         (Some(delay), AnnounceVerdict::Retry) if delay.is_zero() => "now",
         (Some(_), AnnounceVerdict::Retry) => "after",
         (None, AnnounceVerdict::Retry) => "backoff",
-        (_, AnnounceVerdict::Permanent | AnnounceVerdict::Reconcile | AnnounceVerdict::Stop | AnnounceVerdict::None) => "forbidden",
+        (
+            _,
+            AnnounceVerdict::Permanent
+            | AnnounceVerdict::Reconcile
+            | AnnounceVerdict::Stop
+            | AnnounceVerdict::None,
+        ) => "forbidden",
     };
     json!({
         "code": verdict.code().to_string(),

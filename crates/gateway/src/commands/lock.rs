@@ -33,10 +33,14 @@ pub(crate) fn inspect(args: &LockInspect) -> anyhow::Result<Exit> {
     }
     say(rows.to_string());
     if views.iter().any(|view| view.state == "stale") {
-        say("A stale lock has a live owner and is never removed. See it with `ps -p PID`; ask it to let go with `moorline lock revoke PATH`.");
+        say(
+            "A stale lock has a live owner and is never removed. See it with `ps -p PID`; ask it to let go with `moorline lock revoke PATH`.",
+        );
     }
     if views.iter().any(|view| view.removable) {
-        say("A dead owner's lock is taken over by the next acquire, or removed by `moorline lock sweep DIR`.");
+        say(
+            "A dead owner's lock is taken over by the next acquire, or removed by `moorline lock sweep DIR`.",
+        );
     }
     Ok(Exit::Ok)
 }
@@ -75,10 +79,20 @@ pub(crate) fn revoke(args: &LockRevoke) -> anyhow::Result<Exit> {
         let owner = revoked.owner.as_ref().and_then(|owner| owner.pid);
         let owner = owner.map_or_else(|| "its owner".to_owned(), |pid| format!("pid {pid}"));
         say(match (revoked.asked, revoked.released) {
-            (true, true) => format!("{} {owner} was asked and has released {}", paint("released", Tone::Good), revoked.lock_path),
-            (true, false) => format!("{} {owner} was asked and still holds {}; its writes fail from now on", paint("asked", Tone::Warn), revoked.lock_path),
+            (true, true) => format!(
+                "{} {owner} was asked and has released {}",
+                paint("released", Tone::Good),
+                revoked.lock_path
+            ),
+            (true, false) => format!(
+                "{} {owner} was asked and still holds {}; its writes fail from now on",
+                paint("asked", Tone::Warn),
+                revoked.lock_path
+            ),
             (false, true) => format!("{} is not held", revoked.lock_path),
-            (false, false) => format!("{} has a dead owner; the next acquire takes it over", revoked.lock_path),
+            (false, false) => {
+                format!("{} has a dead owner; the next acquire takes it over", revoked.lock_path)
+            }
         });
     }
     if revoked.asked && !revoked.released {

@@ -71,18 +71,9 @@ async fn exec(args: &LockExec, config: LockConfig) -> anyhow::Result<Exit> {
         held = locks.acquire_within(&target, &tag, wait) => held?,
         number = signals.next() => return Ok(Exit::Status(128 + u8::try_from(number).unwrap_or(15))),
     };
-    tokio::task::LocalSet::new()
-        .run_until(async {
-            tokio::task::spawn_local(async {
-                if let Err(error) = control::serve().await {
-                    tracing::warn!(%error, "no control socket: this lock cannot be revoked");
-                }
-            });
-            let status = hold_and_run(args, &held, &mut signals).await;
-            release(held, args.json).await;
-            status
-        })
-        .await
+    let status = hold_and_run(args, &held, &mut signals).await;
+    release(held, args.json).await;
+    status
 }
 
 async fn hold_and_run(args: &LockExec, held: &Held, signals: &mut Signals) -> anyhow::Result<Exit> {
@@ -96,8 +87,17 @@ async fn hold_and_run(args: &LockExec, held: &Held, signals: &mut Signals) -> an
     // The command has its own copy now; ours would keep the lock alive in whatever else this process starts.
     drop::<OwnedFd>(descriptor);
     let mut killed_after = None;
+    let control = control::serve();
+    tokio::pin!(control);
+    let mut askable = true;
     loop {
         tokio::select! {
+            ended = &mut control, if askable => {
+                askable = false;
+                if let Err(error) = ended {
+                    tracing::warn!(%error, "no control socket: this lock cannot be revoked");
+                }
+            }
             status = child.wait() => return Ok(Exit::Status(status_code(status?))),
             number = signals.next() => forward(&child, number),
             how = held.lost(), if killed_after.is_none() => {

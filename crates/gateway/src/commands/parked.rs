@@ -57,7 +57,9 @@ fn list(args: &ParkedList) -> anyhow::Result<Exit> {
         ]);
     }
     say(shown.to_string());
-    say("Write one with `moorline parked append --session KEY ID`, or drop it with `moorline parked dismiss --session KEY ID`.");
+    say(
+        "Write one with `moorline parked append --session KEY ID`, or drop it with `moorline parked dismiss --session KEY ID`.",
+    );
     Ok(Exit::Ok)
 }
 

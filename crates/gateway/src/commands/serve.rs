@@ -38,7 +38,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let host: IpAddr = args.host.parse()?;
     let (address, server) = rpc::server::start(SocketAddr::new(host, args.port), &token, module).await?;
     state.announce(&Listening { pid: std::process::id(), address: address.to_string() })?;
-    say(format!("listening on http://{address}  state {}  token in {}", state.root().display(), state.root().join("token").display()));
+    say(format!(
+        "listening on http://{address}  state {}  token in {}",
+        state.root().display(),
+        state.root().join("token").display()
+    ));
     let control = control::serve();
     tokio::pin!(control);
     let mut controlled = true;
@@ -76,7 +80,8 @@ pub(crate) fn script(path: Option<&std::path::Path>) -> anyhow::Result<Script> {
     use anyhow::Context;
     match path {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the script {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the script {}", path.display()))?;
             Script::parse(&text)
         }
         None => Script::built_in(),

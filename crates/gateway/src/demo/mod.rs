@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let folder = tempfile::Builder::new().prefix("moorline-demo-").tempdir().context("no temporary directory")?;
+    let folder =
+        tempfile::Builder::new().prefix("moorline-demo-").tempdir().context("no temporary directory")?;
     let root = folder.path().join("state");
     let outcome = runtime.block_on(tell(&root));
     let exit = match &outcome {
@@ -61,7 +62,15 @@ async fn tell(root: &std::path::Path) -> anyhow::Result<Exit> {
     story.line("gateway", &format!("pid {} ended by SIGTERM, {status}", gateway.pid()));
     story.chapter("audit, by a separate process, from the files alone");
     let audited = processes::audit(&state)?;
-    say(format!("{} in {:.1} s", if audited == Exit::Ok { paint("nothing was lost", Tone::Good) } else { paint("the audit failed", Tone::Bad) }, story.elapsed()));
+    say(format!(
+        "{} in {:.1} s",
+        if audited == Exit::Ok {
+            paint("nothing was lost", Tone::Good)
+        } else {
+            paint("the audit failed", Tone::Bad)
+        },
+        story.elapsed()
+    ));
     Ok(audited)
 }
 
@@ -120,7 +129,11 @@ async fn converse(story: &mut Story, gateway: &Gateway) -> anyhow::Result<()> {
         match ended.wire() {
             None => story.owner("runner", runner.pid(), &format!("exit {} {}", ended.exit, ended.says())),
             // The gateway or another runner wrote first, twice: the reply that was paid for is parked, not lost.
-            Some(wire) => story.owner(&wire.code.to_string(), runner.pid(), "somebody else wrote first; its reply is parked"),
+            Some(wire) => story.owner(
+                &wire.code.to_string(),
+                runner.pid(),
+                "somebody else wrote first; its reply is parked",
+            ),
         }
         anyhow::ensure!(ended.exit <= 1, "a runner process failed: {}", ended.stderr);
     }
@@ -146,14 +159,29 @@ async fn stop_an_owner(story: &mut Story, state: &StateDir, gateway: &Gateway) -
     let mut owner = gateway.runner(key, "compact, then answer", Some(Duration::from_millis(900)))?;
     processes::until_held(&lock, owner.pid(), PATIENCE).await?;
     owner.stop()?;
-    story.owner("SIGSTOP", owner.pid(), &format!("while it compacts {key} and holds its lock (maxHoldMs 400)"));
+    story.owner(
+        "SIGSTOP",
+        owner.pid(),
+        &format!("while it compacts {key} and holds its lock (maxHoldMs 400)"),
+    );
     processes::until_state(&lock, "stale", PATIENCE).await?;
     let mut contender = gateway.runner(key, "may I?", None)?;
     let refused = contender.wait(PATIENCE).await?;
-    anyhow::ensure!(refused.exit == 75, "the contender should have been told that the lock is stale: {refused:?}");
+    anyhow::ensure!(
+        refused.exit == 75,
+        "the contender should have been told that the lock is stale: {refused:?}"
+    );
     let wire = refused.wire().context("the contender's error is not in wire form")?;
     let pid = wire.owner.as_ref().and_then(|owner| owner.pid).unwrap_or_default();
-    story.owner(&wire.code.to_string(), pid, &format!("told to runner {}: {}, removable no, candidates burned 0", contender.pid(), wire.stale_reasons.join(" ")));
+    story.owner(
+        &wire.code.to_string(),
+        pid,
+        &format!(
+            "told to runner {}: {}, removable no, candidates burned 0",
+            contender.pid(),
+            wire.stale_reasons.join(" ")
+        ),
+    );
     let view = processes::look(&lock)?;
     anyhow::ensure!(view.pid == Some(owner.pid()), "the stale lock was not left in place");
     story.owner("in place", owner.pid(), "the lock file is untouched");
@@ -188,7 +216,11 @@ async fn kill_an_owner(story: &mut Story, state: &StateDir, gateway: &Gateway) -
     });
     let taken = taken.context("nobody wrote down that the dead owner's lock was taken over")?;
     let after = taken.at.saturating_sub(killed_at);
-    story.owner("took over", next.pid(), &format!("from dead pid {} within {after} ms; exit {} {}", owner.pid(), ended.exit, ended.says()));
+    story.owner(
+        "took over",
+        next.pid(),
+        &format!("from dead pid {} within {after} ms; exit {} {}", owner.pid(), ended.exit, ended.says()),
+    );
     owner.wait(PATIENCE).await?;
     Ok(())
 }
@@ -202,10 +234,16 @@ async fn wait_for_announces(story: &mut Story, gateway: &Gateway) -> anyhow::Res
         let (accepted, delivered) = (number("/spawns/accepted"), number("/announces/delivered"));
         let idle = number("/lanes/turns") == 0 && number("/sends/open") == 0;
         if accepted > 0 && delivered == accepted && idle {
-            story.line("announced", &format!("{delivered} of {accepted} results are in their requester's transcript"));
+            story.line(
+                "announced",
+                &format!("{delivered} of {accepted} results are in their requester's transcript"),
+            );
             return Ok(());
         }
-        anyhow::ensure!(tokio::time::Instant::now() < end, "results are missing: {delivered} of {accepted} delivered; {health}");
+        anyhow::ensure!(
+            tokio::time::Instant::now() < end,
+            "results are missing: {delivered} of {accepted} delivered; {health}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -56,7 +56,10 @@ impl Gateway {
                 }
             }
             if let Some(status) = child.try_wait()? {
-                anyhow::bail!("the gateway ended with {status}; see {}", state.root().join("gateway.log").display());
+                anyhow::bail!(
+                    "the gateway ended with {status}; see {}",
+                    state.root().join("gateway.log").display()
+                );
             }
             anyhow::ensure!(Instant::now() < end, "the gateway did not come up");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -76,9 +79,16 @@ impl Gateway {
     }
 
     /// Starts a runner process on a session; with `compact`, it compacts first and holds the lock that long.
-    pub(crate) fn runner(&self, key: &str, message: &str, compact: Option<Duration>) -> anyhow::Result<Runner> {
+    pub(crate) fn runner(
+        &self,
+        key: &str,
+        message: &str,
+        compact: Option<Duration>,
+    ) -> anyhow::Result<Runner> {
         let mut command = Command::new(program()?);
-        command.args(["agent", "--json", "--session", key, "--message", message, "--state"]).arg(self.state.root());
+        command
+            .args(["agent", "--json", "--session", key, "--message", message, "--state"])
+            .arg(self.state.root());
         if let Some(compact) = compact {
             command.args(["--compact-first-ms", &compact.as_millis().to_string()]);
             command.env("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS", MAX_HOLD_MS);
@@ -97,8 +107,13 @@ impl Gateway {
     /// Ends the gateway by SIGTERM, as an operator does.
     pub(crate) async fn stop(&mut self, patience: Duration) -> anyhow::Result<String> {
         signal(self.pid, Signal::TERM)?;
-        let status = tokio::time::timeout(patience, self.child.wait()).await.context("the gateway did not end")??;
-        anyhow::ensure!(status.success(), "the gateway ended with {status}; see {}", self.state.root().join("gateway.log").display());
+        let status =
+            tokio::time::timeout(patience, self.child.wait()).await.context("the gateway did not end")??;
+        anyhow::ensure!(
+            status.success(),
+            "the gateway ended with {status}; see {}",
+            self.state.root().join("gateway.log").display()
+        );
         Ok(status.to_string())
     }
 }
@@ -191,12 +206,18 @@ pub(crate) async fn until_waiting(runner: &Runner, patience: Duration) -> anyhow
     let folder = format!("/proc/{}/fdinfo", runner.pid());
     until(patience, "a runner did not come to wait", || {
         let watches = std::fs::read_dir(&folder)?.filter_map(Result::ok);
-        Ok(watches.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).any(|info| info.contains("inotify wd:")))
+        Ok(watches
+            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .any(|info| info.contains("inotify wd:")))
     })
     .await
 }
 
-async fn until(patience: Duration, what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+async fn until(
+    patience: Duration,
+    what: &str,
+    mut done: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let end = Instant::now() + patience;
     while !done()? {
         anyhow::ensure!(Instant::now() < end, "{what}");
@@ -207,6 +228,7 @@ async fn until(patience: Duration, what: &str, mut done: impl FnMut() -> anyhow:
 
 /// Runs the audit as a process of its own, on this terminal.
 pub(crate) fn audit(state: &StateDir) -> anyhow::Result<Exit> {
-    let status = std::process::Command::new(program()?).args(["audit", "--state"]).arg(state.root()).status()?;
+    let status =
+        std::process::Command::new(program()?).args(["audit", "--state"]).arg(state.root()).status()?;
     Ok(if status.success() { Exit::Ok } else { Exit::Findings })
 }

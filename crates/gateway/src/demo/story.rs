@@ -25,7 +25,8 @@ impl Story {
     /// Time, what happened, to whom.
     pub(crate) fn line(&self, what: &str, text: &str) {
         let tone = match what {
-            "replied" | "accepted" | "parked" | "acquired" | "finished" | "announced" | "took over" | "in place" => Tone::Good,
+            "replied" | "accepted" | "parked" | "acquired" | "finished" | "announced" | "took over"
+            | "in place" => Tone::Good,
             "SIGKILL" | "SIGSTOP" => Tone::Bad,
             _ if what.starts_with("coordination.") => Tone::Warn,
             _ => Tone::Plain,

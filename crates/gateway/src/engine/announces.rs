@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use moorline_announce::{
-    Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row, SendError, SqliteOutbox,
-    Transport,
+    Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row, SendError,
+    SqliteOutbox, Transport,
 };
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Effect, Mark};
@@ -36,8 +36,12 @@ impl Announces {
     pub(crate) async fn open(state: &StateDir) -> anyhow::Result<Self> {
         let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::open(&state.outbox()).await?);
         let transport = Arc::new(ToSession::default());
-        let announcer =
-            Announcer::new(outbox, Arc::clone(&transport) as Arc<dyn Transport>, Arc::new(SystemClock), Limits::standard()?);
+        let announcer = Announcer::new(
+            outbox,
+            Arc::clone(&transport) as Arc<dyn Transport>,
+            Arc::new(SystemClock),
+            Limits::standard()?,
+        );
         Ok(Self { announcer: Arc::new(announcer), transport })
     }
 
@@ -58,7 +62,10 @@ impl Engine {
                 let _ = stop.wait_for(|stop| *stop).await;
             };
             if let Err(error) = announcer.drive(stopped).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "the announce driver stopped; restart the gateway");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the announce driver stopped; restart the gateway"
+                );
             }
         });
     }
@@ -93,7 +100,10 @@ impl Transport for ToSession {
     async fn send(&self, envelope: &Envelope, key: &Key, deadline: Instant) -> Result<Receipt, SendError> {
         let engine = self.engine()?;
         let session: SessionKey = envelope.to.parse().map_err(|error| {
-            SendError::new(Mark::new(Delivery::TargetGone).caused_by(Box::<dyn std::error::Error + Send + Sync>::from(error)))
+            SendError::new(
+                Mark::new(Delivery::TargetGone)
+                    .caused_by(Box::<dyn std::error::Error + Send + Sync>::from(error)),
+            )
         })?;
         let text = match &envelope.body {
             Body::Result(text) => format!("sub-agent result of run {}: {text}", key.child_run()),
@@ -108,9 +118,9 @@ impl Transport for ToSession {
         let incoming = Incoming { text, key: key.to_string(), from: None, session };
         // Refused before it was accepted: it may be sent again. Accepted: it is in the transcript or it is not, and only
         // the transcript says which.
-        let run_id = engine.start_turn_until(place, incoming, Some(deadline)).map_err(|error| {
-            SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string()))
-        })?;
+        let run_id = engine
+            .start_turn_until(place, incoming, Some(deadline))
+            .map_err(|error| SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string())))?;
         let end = match engine.runs.get(&run_id) {
             Some(run) => run.ended().await,
             None => None,
@@ -123,7 +133,10 @@ impl Transport for ToSession {
             Some(end) => {
                 let code = end.outcome.as_ref().err().and_then(|wire| wire.code.known());
                 let mark = Mark::new(code.unwrap_or_else(|| Delivery::Transient.into()));
-                Err(SendError::new(mark.caused_by(format!("the requester's turn did not begin: {:?}", code.map(|code| code.to_string())))))
+                Err(SendError::new(mark.caused_by(format!(
+                    "the requester's turn did not begin: {:?}",
+                    code.map(|code| code.to_string())
+                ))))
             }
             None => Err(SendError::new(Mark::new(Delivery::Uncertain).effect_is(Effect::Possible))),
         }
@@ -134,9 +147,10 @@ impl Transport for ToSession {
         let Ok(session) = key.requester().parse::<SessionKey>() else { return Ok(Lookup::NotKnowable) };
         // Looked at before the transcript: a turn under way may be about to write it.
         let busy = engine.lanes.inside(&session) > 0;
-        let known = engine.turns.has_message(&session, &key.to_string()).map_err(|error| {
-            SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string()))
-        })?;
+        let known = engine
+            .turns
+            .has_message(&session, &key.to_string())
+            .map_err(|error| SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string())))?;
         Ok(match (known, busy) {
             (true, _) => {
                 engine.note_delivered(key);

@@ -82,7 +82,8 @@ impl Place {
             Ok((lane, admitted)) => Ok(Turn { _lane: lane, _admitted: admitted, _place: self }),
             Err(_) => {
                 let ahead = self.lanes.inside(&self.session).saturating_sub(1);
-                let problem = format!("its turn did not come before the caller's deadline, {ahead} before it");
+                let problem =
+                    format!("its turn did not come before the caller's deadline, {ahead} before it");
                 Err(LaneBusy::new(&self.session, problem))
             }
         }

@@ -28,11 +28,11 @@ use tokio::sync::watch;
 
 use crate::{events::Events, model::script::Script, state_dir::StateDir};
 
+pub(crate) use announces::{NobodySends, row};
+pub(crate) use run_turn::AgentParams;
 pub(crate) use sends::SendParams;
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
-pub(crate) use announces::{NobodySends, row};
-pub(crate) use run_turn::AgentParams;
 pub(crate) use tools::remote_tools;
 pub(crate) use turns::{Incoming, TurnEnd, Turns};
 
@@ -66,7 +66,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) async fn start(state: StateDir, script: Script, config: LockConfig) -> anyhow::Result<Arc<Self>> {
+    pub(crate) async fn start(
+        state: StateDir,
+        script: Script,
+        config: LockConfig,
+    ) -> anyhow::Result<Arc<Self>> {
         let events = Events::open(&state.events(), "gateway")?;
         let turns = Turns::new(state.clone(), config, events.clone(), script);
         for agent in std::fs::read_dir(state.sessions())? {

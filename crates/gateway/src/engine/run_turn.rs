@@ -37,7 +37,12 @@ impl Engine {
             Some(run_id) => run_id,
             None => {
                 let place = self.lanes.place(&params.session_key)?;
-                let incoming = Incoming { text: params.message, key: key.clone(), from: None, session: params.session_key };
+                let incoming = Incoming {
+                    text: params.message,
+                    key: key.clone(),
+                    from: None,
+                    session: params.session_key,
+                };
                 let run_id = self.start_turn(place, incoming, false)?;
                 self.runs.remember_key(&key, &run_id);
                 run_id
@@ -71,19 +76,36 @@ impl Engine {
         Ok(json!({"runId": run_id, "aborted": true}))
     }
 
-    pub(super) fn start_turn(self: &Arc<Self>, place: Place, incoming: Incoming, nested: bool) -> anyhow::Result<String> {
+    pub(super) fn start_turn(
+        self: &Arc<Self>,
+        place: Place,
+        incoming: Incoming,
+        nested: bool,
+    ) -> anyhow::Result<String> {
         let run_id = ulid::Ulid::generate().to_string();
         self.begin(place, incoming, nested, &run_id, LONGEST_TURN)?;
         Ok(run_id)
     }
 
-    pub(super) fn start_turn_as(self: &Arc<Self>, place: Place, incoming: Incoming, nested: bool, run_id: &str) -> anyhow::Result<()> {
+    pub(super) fn start_turn_as(
+        self: &Arc<Self>,
+        place: Place,
+        incoming: Incoming,
+        nested: bool,
+        run_id: &str,
+    ) -> anyhow::Result<()> {
         self.begin(place, incoming, nested, run_id, LONGEST_TURN)
     }
 
-    pub(super) fn start_turn_until(self: &Arc<Self>, place: Place, incoming: Incoming, deadline: Option<Instant>) -> anyhow::Result<String> {
+    pub(super) fn start_turn_until(
+        self: &Arc<Self>,
+        place: Place,
+        incoming: Incoming,
+        deadline: Option<Instant>,
+    ) -> anyhow::Result<String> {
         let run_id = ulid::Ulid::generate().to_string();
-        let left = deadline.map_or(LONGEST_TURN, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let left =
+            deadline.map_or(LONGEST_TURN, |deadline| deadline.saturating_duration_since(Instant::now()));
         self.begin(place, incoming, false, &run_id, left)?;
         Ok(run_id)
     }
@@ -97,7 +119,12 @@ impl Engine {
         longest: Duration,
     ) -> anyhow::Result<()> {
         if *self.stop.borrow() {
-            return Err(Failure::new(Exit::Unavailable, Cancelled::Shutdown, "the gateway is shutting down; nothing was accepted").into());
+            return Err(Failure::new(
+                Exit::Unavailable,
+                Cancelled::Shutdown,
+                "the gateway is shutting down; nothing was accepted",
+            )
+            .into());
         }
         self.events.write(Event::RunAccepted {
             run_id: run_id.to_owned(),
@@ -118,9 +145,18 @@ impl Engine {
         Ok(())
     }
 
-    async fn take_turn(self: &Arc<Self>, place: Place, incoming: &Incoming, nested: bool, run_id: &str, longest: Duration) -> TurnEnd {
+    async fn take_turn(
+        self: &Arc<Self>,
+        place: Place,
+        incoming: &Incoming,
+        nested: bool,
+        run_id: &str,
+        longest: Duration,
+    ) -> TurnEnd {
         let deadline = tokio::time::Instant::now() + longest;
-        let Some(run) = self.runs.get(run_id) else { return TurnEnd::failed(Wire::new(Cancelled::Shutdown, "the run is unknown")) };
+        let Some(run) = self.runs.get(run_id) else {
+            return TurnEnd::failed(Wire::new(Cancelled::Shutdown, "the run is unknown"));
+        };
         let mut cancelled = run.cancelled();
         let turn = tokio::select! {
             turn = place.turn(nested, Some(deadline)) => turn,

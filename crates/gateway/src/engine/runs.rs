@@ -37,7 +37,11 @@ pub(crate) struct Run {
 
 impl Runs {
     pub(crate) fn begin(&self, run_id: &str, session: &SessionKey) -> Run {
-        let run = Run { session: session.clone(), end: watch::Sender::new(None), cancel: watch::Sender::new(false) };
+        let run = Run {
+            session: session.clone(),
+            end: watch::Sender::new(None),
+            cancel: watch::Sender::new(false),
+        };
         self.lock().runs.insert(run_id.to_owned(), run.clone());
         run
     }
@@ -49,11 +53,11 @@ impl Runs {
             all.ended.push_back(run_id.to_owned());
         }
         all.parents.remove(run_id);
-        if all.ended.len() > REMEMBERED {
-            if let Some(oldest) = all.ended.pop_front() {
-                all.runs.remove(&oldest);
-                all.keys.retain(|_, run_id| *run_id != oldest);
-            }
+        if all.ended.len() > REMEMBERED
+            && let Some(oldest) = all.ended.pop_front()
+        {
+            all.runs.remove(&oldest);
+            all.keys.retain(|_, run_id| *run_id != oldest);
         }
     }
 

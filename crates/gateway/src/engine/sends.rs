@@ -54,13 +54,21 @@ pub(super) fn check_message(message: &str) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
-    Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, format!("the message was not accepted: {problem}")))
+    Err(Failure::new(
+        Exit::BadInput,
+        moorline_taxonomy::Request::Format,
+        format!("the message was not accepted: {problem}"),
+    ))
 }
 
 impl Engine {
     /// Sends a message to a session and waits for its reply as long as the caller does. `nested` names the sessions whose
     /// turns wait for this one.
-    pub(crate) async fn send(self: &Arc<Self>, params: SendParams, nested: &[SessionKey]) -> anyhow::Result<Value> {
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        params: SendParams,
+        nested: &[SessionKey],
+    ) -> anyhow::Result<Value> {
         check_message(&params.message)?;
         let ping_pong = params.max_ping_pong.unwrap_or(DEFAULT_PING_PONG);
         if ping_pong > MAX_PING_PONG {
@@ -77,7 +85,9 @@ impl Engine {
         };
         let run_id = match self.runs.of_key(&send_id) {
             Some(run_id) => run_id,
-            None => self.accept_send(&params, &send_id, !nested.is_empty() && !waits_for_itself, ping_pong)?,
+            None => {
+                self.accept_send(&params, &send_id, !nested.is_empty() && !waits_for_itself, ping_pong)?
+            }
         };
         let mut answer = json!({
             "sendId": send_id, "runId": run_id, "accepted": true, "delivered": false, "replied": false,
@@ -123,7 +133,8 @@ impl Engine {
         let run_id = self.start_turn(place, incoming, nested)?;
         self.runs.remember_key(send_id, &run_id);
         self.open.sends.fetch_add(1, Ordering::Relaxed);
-        let (engine, params, send_id, id) = (Arc::clone(self), params.clone(), send_id.to_owned(), run_id.clone());
+        let (engine, params, send_id, id) =
+            (Arc::clone(self), params.clone(), send_id.to_owned(), run_id.clone());
         self.tasks.run(async move {
             engine.settle_send(params, send_id, &id, nested, ping_pong).await;
             engine.open.sends.fetch_sub(1, Ordering::Relaxed);
@@ -132,7 +143,14 @@ impl Engine {
     }
 
     /// Waits for the end of a send's turn, writes down how it was settled, and tells the sender.
-    async fn settle_send(self: &Arc<Self>, params: SendParams, send_id: String, run_id: &str, nested: bool, ping_pong: u32) {
+    async fn settle_send(
+        self: &Arc<Self>,
+        params: SendParams,
+        send_id: String,
+        run_id: &str,
+        nested: bool,
+        ping_pong: u32,
+    ) {
         let Some(run) = self.runs.get(run_id) else { return };
         let Some(end) = run.ended().await else { return };
         let settled = settle(&end);
@@ -154,22 +172,42 @@ impl Engine {
     }
 
     /// Lets the two sessions answer each other until one has nothing to say or the turns are used up.
-    async fn ping_pong(self: &Arc<Self>, mut speaker: SessionKey, mut listener: SessionKey, mut text: String, send_id: &str, turns: u32) {
+    async fn ping_pong(
+        self: &Arc<Self>,
+        mut speaker: SessionKey,
+        mut listener: SessionKey,
+        mut text: String,
+        send_id: &str,
+        turns: u32,
+    ) {
         for number in 0..turns {
             if moorline_announce::is_silent(&text) {
                 return;
             }
             let message = format!("from {speaker}: {text}");
-            let Some(reply) = self.tell(&listener, &speaker, message, &format!("{send_id}/{number}")).await else { return };
+            let Some(reply) = self.tell(&listener, &speaker, message, &format!("{send_id}/{number}")).await
+            else {
+                return;
+            };
             text = reply;
             std::mem::swap(&mut speaker, &mut listener);
         }
     }
 
     /// Gives a session a message as a turn of its own; its reply, if it has one.
-    async fn tell(self: &Arc<Self>, to: &SessionKey, from: &SessionKey, text: String, key: &str) -> Option<String> {
+    async fn tell(
+        self: &Arc<Self>,
+        to: &SessionKey,
+        from: &SessionKey,
+        text: String,
+        key: &str,
+    ) -> Option<String> {
         let incoming = Incoming { text, key: key.to_owned(), from: Some(from.clone()), session: to.clone() };
-        let started = self.lanes.place(to).map_err(anyhow::Error::from).and_then(|place| self.start_turn(place, incoming, false));
+        let started = self
+            .lanes
+            .place(to)
+            .map_err(anyhow::Error::from)
+            .and_then(|place| self.start_turn(place, incoming, false));
         match started {
             Ok(run_id) => {
                 let end = self.runs.get(&run_id)?.ended().await?;

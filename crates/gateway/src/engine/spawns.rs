@@ -43,7 +43,10 @@ impl Engine {
         };
         let depth = params.requester.as_str().matches(":subagent:").count();
         if depth >= MAX_DEPTH {
-            let message = format!("the spawn was not accepted: {} is {depth} levels deep, allowed are {MAX_DEPTH}", params.requester);
+            let message = format!(
+                "the spawn was not accepted: {} is {depth} levels deep, allowed are {MAX_DEPTH}",
+                params.requester
+            );
             return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, message).into());
         }
         let children = self.runs.open_children(&params.requester);

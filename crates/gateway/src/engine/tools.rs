@@ -33,7 +33,12 @@ pub(crate) fn specs() -> Vec<ToolSpec> {
             json!(["task"]),
         ),
         spec("sessions_list", "List the sessions.", json!({}), json!([])),
-        spec("sessions_history", "Read the last messages of a session.", json!({"key": text, "limit": {"type": "integer"}}), json!(["key"])),
+        spec(
+            "sessions_history",
+            "Read the last messages of a session.",
+            json!({"key": text, "limit": {"type": "integer"}}),
+            json!(["key"]),
+        ),
         spec("session_status", "What is going on in this gateway.", json!({}), json!([])),
     ]
 }
@@ -123,7 +128,10 @@ fn said(answer: &Value) -> String {
 
 fn failed(error: &anyhow::Error) -> ToolError {
     let wire = exit::wire(error);
-    ToolError::new(wire.code.known().unwrap_or(Request::Format.into()), format!("{} ({})", wire.message, wire.code))
+    ToolError::new(
+        wire.code.known().unwrap_or(Request::Format.into()),
+        format!("{} ({})", wire.message, wire.code),
+    )
 }
 
 /// The tools of a runner process.

@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
 use moorline_runner::{
-    Candidate, Message, Model, ModelError, ModelReply, ModelRequest, NewSession, Nothing, RunOutcome, Runner, Stop, StopReason,
-    SessionError, StreamSink, ToolCall, ToolHost, Turn, create_session, read_session, scan_session,
+    Candidate, Message, Model, ModelError, ModelReply, ModelRequest, NewSession, Nothing, RunOutcome, Runner,
+    SessionError, Stop, StopReason, StreamSink, ToolCall, ToolHost, Turn, create_session, read_session,
+    scan_session,
 };
 use moorline_taxonomy::{Cancelled, Wire};
 use serde_json::{Value, json};
@@ -70,7 +71,12 @@ impl Turns {
     pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, script: Script) -> Self {
         let on_stale = config.on_stale;
         let locks = Locks::observed_by(config, Arc::new(Recorder(events)));
-        Self { runner: Runner::new(locks.clone()).on_stale(on_stale), locks, model: ScriptedModel { script, failed: Mutex::default() }, state }
+        Self {
+            runner: Runner::new(locks.clone()).on_stale(on_stale),
+            locks,
+            model: ScriptedModel { script, failed: Mutex::default() },
+            state,
+        }
     }
 
     pub(crate) fn locks(&self) -> &Locks {
@@ -251,10 +257,16 @@ impl ScriptedModel {
 
 #[async_trait]
 impl Model for ScriptedModel {
-    async fn call(&self, request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
-        let agent = request.system.strip_prefix("You are ").and_then(|rest| rest.strip_suffix('.')).unwrap_or("main");
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
+        let agent =
+            request.system.strip_prefix("You are ").and_then(|rest| rest.strip_suffix('.')).unwrap_or("main");
         let last_user = request.messages.iter().rposition(|message| matches!(message, Message::User { .. }));
-        let text = last_user.and_then(|place| request.messages.get(place)).map(Message::text).unwrap_or_default();
+        let text =
+            last_user.and_then(|place| request.messages.get(place)).map(Message::text).unwrap_or_default();
         let after = request.messages.get(last_user.map_or(0, |place| place + 1)..).unwrap_or_default();
         let results: Vec<String> = after
             .iter()

@@ -82,7 +82,11 @@ impl Script {
         for rule in script.agents.values().flatten() {
             if let Some(fail) = &rule.fail {
                 let plausible = matches!(fail.code.domain(), Domain::Provider | Domain::Request);
-                anyhow::ensure!(plausible, "a model cannot fail with {}: use a provider.* or request.* code", fail.code);
+                anyhow::ensure!(
+                    plausible,
+                    "a model cannot fail with {}: use a provider.* or request.* code",
+                    fail.code
+                );
             }
         }
         Ok(script)
@@ -98,7 +102,10 @@ impl Script {
         let rules = self.agents.get(agent).or_else(|| self.agents.get("*"));
         let rule = rules.into_iter().flatten().find(|rule| text.contains(&rule.when));
         let Some(rule) = rule else {
-            return Step { delay: Duration::ZERO, does: Does::Reply(format!("({agent} has nothing to say to that)")) };
+            return Step {
+                delay: Duration::ZERO,
+                does: Does::Reply(format!("({agent} has nothing to say to that)")),
+            };
         };
         let delay = Duration::from_millis(rule.delay_ms);
         let fill = |template: &str| {
@@ -109,7 +116,9 @@ impl Script {
             (Some(fail), _) if failed < fail.times => {
                 Does::Fail { code: fail.code, retry_after: fail.retry_after_ms.map(Duration::from_millis) }
             }
-            (_, Some(tool)) => Does::Call { name: tool.name.clone(), arguments: fill_in(&tool.arguments, &fill) },
+            (_, Some(tool)) => {
+                Does::Call { name: tool.name.clone(), arguments: fill_in(&tool.arguments, &fill) }
+            }
             (_, None) => Does::Reply(fill(&rule.reply)),
         };
         Step { delay, does }
@@ -120,7 +129,9 @@ fn fill_in(value: &Value, fill: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(fill(text)),
         Value::Array(items) => items.iter().map(|item| fill_in(item, fill)).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), fill_in(value, fill))).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.clone(), fill_in(value, fill))).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
@@ -151,7 +162,8 @@ mod tests {
     #[test]
     fn a_wrong_script_says_what_is_wrong() {
         assert!(Script::parse("agents: [").is_err());
-        let error = Script::parse("agents:\n  a:\n    - fail: { code: coordination.lock_stale }\n").unwrap_err();
+        let error =
+            Script::parse("agents:\n  a:\n    - fail: { code: coordination.lock_stale }\n").unwrap_err();
         assert!(error.to_string().contains("provider."), "{error}");
         assert!(Script::parse("agents:\n  a:\n    - repyl: x\n").is_err());
     }

@@ -64,7 +64,10 @@ where
             origin.strip_prefix(b"http://") != Some(&host[..])
         });
         if !authorised {
-            return refuse(401, "a bearer token is needed: Authorization: Bearer TOKEN, from the file `token` of the state directory");
+            return refuse(
+                401,
+                "a bearer token is needed: Authorization: Bearer TOKEN, from the file `token` of the state directory",
+            );
         }
         if foreign_origin {
             return refuse(403, "requests of another origin are refused");

@@ -40,7 +40,8 @@ impl Client {
         let listening = state.listening()?;
         let mut headers = HeaderMap::new();
         let token = format!("Bearer {}", state.token()?);
-        let mut value: jsonrpsee_http_client::HeaderValue = token.parse().context("the token holds characters that no header may have")?;
+        let mut value: jsonrpsee_http_client::HeaderValue =
+            token.parse().context("the token holds characters that no header may have")?;
         // Kept out of every debug output.
         value.set_sensitive(true);
         headers.insert("authorization", value);
@@ -60,11 +61,17 @@ impl Client {
                 let wire = error.data().and_then(|data| serde_json::from_str::<Wire>(data.get()).ok());
                 match wire {
                     Some(wire) => Err(RemoteError::from(wire).into()),
-                    None => Err(Failure::new(Exit::Usage, Local::Config, format!("the gateway refused {method}: {}", error.message())).into()),
+                    None => Err(Failure::new(
+                        Exit::Usage,
+                        Local::Config,
+                        format!("the gateway refused {method}: {}", error.message()),
+                    )
+                    .into()),
                 }
             }
             Err(ClientError::RequestTimeout) => {
-                Err(Failure::new(Exit::Unavailable, Provider::Timeout, "the gateway did not answer in time").into())
+                Err(Failure::new(Exit::Unavailable, Provider::Timeout, "the gateway did not answer in time")
+                    .into())
             }
             Err(error) => {
                 let message = format!("no gateway answers at {}: {error}", self.address);

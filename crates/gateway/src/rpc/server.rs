@@ -29,10 +29,13 @@ pub(crate) async fn start<C: Send + Sync + 'static>(
         .max_connections(MAX_CONNECTIONS)
         .build();
     let middleware = tower::ServiceBuilder::new().layer(BearerToken::new(token));
-    let server = Server::builder().set_config(config).set_http_middleware(middleware).build(address).await.map_err(|error| {
-        let message = format!("cannot listen on {address}: {error}");
-        Failure::new(Exit::Unavailable, moorline_taxonomy::Local::Config, message)
-    })?;
+    let server =
+        Server::builder().set_config(config).set_http_middleware(middleware).build(address).await.map_err(
+            |error| {
+                let message = format!("cannot listen on {address}: {error}");
+                Failure::new(Exit::Unavailable, moorline_taxonomy::Local::Config, message)
+            },
+        )?;
     let address = server.local_addr().context("no local address")?;
     Ok((address, server.start(module)))
 }

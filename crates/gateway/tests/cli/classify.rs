@@ -8,17 +8,36 @@ use crate::{code, json as read, moorline};
 
 fn classify(args: &[&str], input: &[u8]) -> (i32, Vec<Value>) {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = moorline(dir.path()).arg("classify").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = moorline(dir.path())
+        .arg("classify")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect();
+    let lines =
+        output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect();
     (code(&output), lines)
 }
 
-const KEYS: [&str; 11] = ["code", "domain", "reason", "scope", "retry", "retryAfterMs", "evidence", "certainty", "rule", "causes", "verdicts"];
+const KEYS: [&str; 11] = [
+    "code",
+    "domain",
+    "reason",
+    "scope",
+    "retry",
+    "retryAfterMs",
+    "evidence",
+    "certainty",
+    "rule",
+    "causes",
+    "verdicts",
+];
 
 #[test]
 fn every_line_has_its_answer_with_every_key() {
@@ -38,7 +57,10 @@ fn every_line_has_its_answer_with_every_key() {
     assert_eq!(answers[1]["code"], "coordination.lock_timeout");
     assert_eq!(answers[1]["verdicts"]["qa"], "retry");
     assert_eq!(answers[2]["rule"], "input.not-json");
-    assert_eq!((&answers[5]["code"], &answers[5]["retryAfterMs"]), (&json!("delivery.rate_limited"), &json!(7000)));
+    assert_eq!(
+        (&answers[5]["code"], &answers[5]["retryAfterMs"]),
+        (&json!("delivery.rate_limited"), &json!(7000))
+    );
 }
 
 #[test]

@@ -38,7 +38,10 @@ impl Gateway {
     }
 
     fn address(&self) -> String {
-        json(&std::fs::read(self.state().join("gateway.json")).unwrap())["address"].as_str().unwrap().to_owned()
+        json(&std::fs::read(self.state().join("gateway.json")).unwrap())["address"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     fn token(&self) -> String {
@@ -109,11 +112,15 @@ fn nobody_gets_in_without_the_token_or_from_another_origin() {
     assert_eq!((status, &json(body.as_bytes())["result"]["ok"]), (200, &json!(true)));
     assert_eq!(gateway.http(&format!("{token}Origin: http://evil.example\r\n"), &health()).0, 403);
     assert_eq!(gateway.http(&format!("{token}Origin: http://{}\r\n", gateway.address()), &health()).0, 200);
-    let huge = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"health\",\"params\":{{\"x\":\"{}\"}}}}", "x".repeat(2 << 20));
+    let huge = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"health\",\"params\":{{\"x\":\"{}\"}}}}",
+        "x".repeat(2 << 20)
+    );
     let (status, body) = gateway.http(&token, &huge);
     assert!(status == 413 || body.contains("error"), "{status} {body}");
     use std::os::unix::fs::PermissionsExt;
-    let mode = |name: &str| std::fs::metadata(gateway.state().join(name)).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |name: &str| std::fs::metadata(gateway.state().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("token"), mode("gateway.json"), mode("")), (0o600, 0o600, 0o700));
 }
 
@@ -142,7 +149,8 @@ fn keys_that_look_like_paths_are_refused_typed() {
     assert_eq!((exit, &wire["code"]), (64, &json!("local.config")));
     let (_, wire) = gateway.refused("sessions.send", json!({"to": "agent:main:x", "message": "   "}));
     assert_eq!(wire["code"], "request.format");
-    let (_, wire) = gateway.refused("sessions.send", json!({"to": "agent:main:x", "message": "hi", "maxPingPong": 21}));
+    let (_, wire) =
+        gateway.refused("sessions.send", json!({"to": "agent:main:x", "message": "hi", "maxPingPong": 21}));
     assert!(wire["message"].as_str().unwrap().contains("0 to 20"), "{wire}");
 }
 
@@ -151,7 +159,10 @@ fn a_send_is_replied_once_however_often_it_is_asked_for() {
     let gateway = Gateway::start(None);
     let params = json!({"from": "agent:review:desk", "to": "agent:main:desk", "message": "a question", "idempotencyKey": "k1", "maxPingPong": 1});
     let first = gateway.call("sessions.send", params.clone());
-    assert_eq!((&first["accepted"], &first["delivered"], &first["replied"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!(
+        (&first["accepted"], &first["delivered"], &first["replied"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
     assert_eq!(first["reply"], "main heard: a question");
     let second = gateway.call("sessions.send", params);
     assert_eq!(second["runId"], first["runId"]);
@@ -160,7 +171,11 @@ fn a_send_is_replied_once_however_often_it_is_asked_for() {
     // The reply reaches the sender's own transcript as a turn.
     until("the reply", || {
         let history = gateway.call("sessions.history", json!({"key": "agent:review:desk"}));
-        history["messages"].as_array().unwrap().iter().any(|message| message["text"].as_str().unwrap().contains("main heard: a question"))
+        history["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|message| message["text"].as_str().unwrap().contains("main heard: a question"))
     });
     until("the end of the exchange", || gateway.call("health", json!({}))["lanes"]["turns"] == 0);
     let audit = gateway.stop();
@@ -170,7 +185,8 @@ fn a_send_is_replied_once_however_often_it_is_asked_for() {
 #[test]
 fn a_deadline_bounds_the_caller_not_the_send() {
     let gateway = Gateway::start(Some("agents:\n  '*':\n    - delayMs: 400\n      reply: late\n"));
-    let answer = gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 20}));
+    let answer =
+        gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 20}));
     assert_eq!((&answer["accepted"], &answer["replied"]), (&json!(true), &json!(false)));
     let waited = gateway.call("agent.wait", json!({"runId": answer["runId"]}));
     assert_eq!((&waited["outcome"], &waited["reply"]), (&json!("replied"), &json!("late")));
@@ -181,7 +197,10 @@ fn a_deadline_bounds_the_caller_not_the_send() {
 fn the_results_of_a_burst_of_spawns_arrive_once_each() {
     let gateway = Gateway::start(None);
     for number in 0..12 {
-        let answer = gateway.call("sessions.spawn", json!({"requester": "agent:main:desk", "agent": "research", "task": format!("topic {number}")}));
+        let answer = gateway.call(
+            "sessions.spawn",
+            json!({"requester": "agent:main:desk", "agent": "research", "task": format!("topic {number}")}),
+        );
         assert_eq!(answer["accepted"], true);
         assert!(answer["childSessionKey"].as_str().unwrap().starts_with("agent:research:subagent:"));
     }
@@ -196,7 +215,8 @@ fn the_results_of_a_burst_of_spawns_arrive_once_each() {
 #[test]
 fn a_wedged_run_is_aborted_without_deleting_anything() {
     let gateway = Gateway::start(Some("agents:\n  '*':\n    - delayMs: 600000\n      reply: never\n"));
-    let answer = gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 50}));
+    let answer =
+        gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi", "timeoutMs": 50}));
     gateway.call("agent.abort", json!({"runId": answer["runId"]}));
     let waited = gateway.call("agent.wait", json!({"runId": answer["runId"], "timeoutMs": 5000}));
     assert_eq!(waited["outcome"], "cancelled", "{waited}");

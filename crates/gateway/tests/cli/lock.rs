@@ -13,14 +13,20 @@ fn kill(child: &std::process::Child, signal: Signal) {
 #[test]
 fn exec_holds_the_lock_while_the_command_runs_and_ends_with_its_status() {
     let dir = tempfile::tempdir().unwrap();
-    let output = run(dir.path(), &["lock", "exec", "--run-id", "R", "s.jsonl", "--", "sh", "-c", "cat s.jsonl.lock; exit 3"]);
+    let output = run(
+        dir.path(),
+        &["lock", "exec", "--run-id", "R", "s.jsonl", "--", "sh", "-c", "cat s.jsonl.lock; exit 3"],
+    );
     assert_eq!(code(&output), 3);
     let record = json(&output.stdout);
     assert_eq!(record["runId"], "R");
     assert_eq!(record["flock"], 1);
     let keys: Vec<&String> = record.as_object().unwrap().keys().collect();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let order: Vec<usize> = ["pid", "createdAt", "maxHoldMs", "starttime", "nonce"].iter().map(|key| text.find(&format!("\"{key}\"")).unwrap()).collect();
+    let order: Vec<usize> = ["pid", "createdAt", "maxHoldMs", "starttime", "nonce"]
+        .iter()
+        .map(|key| text.find(&format!("\"{key}\"")).unwrap())
+        .collect();
     assert!(order.is_sorted(), "{keys:?}");
     assert!(!dir.path().join("s.jsonl.lock").exists());
 }
@@ -35,7 +41,11 @@ fn exec_says_how_a_command_ended_that_a_shell_could_not_run() {
     assert_eq!(code(&run(dir.path(), &["lock", "exec", "s"])), 64);
     assert_eq!(code(&run(dir.path(), &["lock", "exec", "--timeout-ms", "-5", "s", "--", "true"])), 64);
     assert_eq!(code(&run(dir.path(), &["lock", "exec", "--timeout-ms", "0", "s", "--", "true"])), 64);
-    let output = moorline(dir.path()).env("MOORLINE_SESSION_WRITE_LOCK_STALE_MS", "soon").args(["lock", "exec", "s", "--", "true"]).output().unwrap();
+    let output = moorline(dir.path())
+        .env("MOORLINE_SESSION_WRITE_LOCK_STALE_MS", "soon")
+        .args(["lock", "exec", "s", "--", "true"])
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 78);
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("MOORLINE_SESSION_WRITE_LOCK_STALE_MS") && text.contains("soon"), "{text}");
@@ -44,7 +54,10 @@ fn exec_says_how_a_command_ended_that_a_shell_could_not_run() {
 #[test]
 fn a_waiter_is_told_who_holds_the_lock_in_wire_form() {
     let dir = tempfile::tempdir().unwrap();
-    let mut owner = moorline(dir.path()).args(["lock", "exec", "--run-id", "OWNER", "s", "--", "sleep", "60"]).spawn().unwrap();
+    let mut owner = moorline(dir.path())
+        .args(["lock", "exec", "--run-id", "OWNER", "s", "--", "sleep", "60"])
+        .spawn()
+        .unwrap();
     until("the lock", || dir.path().join("s.lock").exists());
     let output = run(dir.path(), &["lock", "exec", "--json", "--timeout-ms", "150", "s", "--", "true"]);
     assert_eq!(code(&output), 75);
@@ -68,7 +81,10 @@ fn a_waiter_is_told_who_holds_the_lock_in_wire_form() {
 #[test]
 fn a_live_stale_lock_is_reported_shown_and_left_in_place() {
     let dir = tempfile::tempdir().unwrap();
-    let mut owner = moorline(dir.path()).args(["lock", "exec", "--max-hold-ms", "50", "s", "--", "sleep", "60"]).spawn().unwrap();
+    let mut owner = moorline(dir.path())
+        .args(["lock", "exec", "--max-hold-ms", "50", "s", "--", "sleep", "60"])
+        .spawn()
+        .unwrap();
     until("the lock", || dir.path().join("s.lock").exists());
     let before = std::fs::read(dir.path().join("s.lock")).unwrap();
     kill(&owner, Signal::STOP);
@@ -99,10 +115,17 @@ fn the_lock_lives_as_long_as_its_writer_even_if_exec_is_killed() {
         .args(["lock", "exec", "s", "--", "sh", "-c", "echo $$ > pid; exec sleep 60"])
         .spawn()
         .unwrap();
-    until("the command", || std::fs::read_to_string(dir.path().join("pid")).is_ok_and(|text| text.ends_with('\n')));
+    until("the command", || {
+        std::fs::read_to_string(dir.path().join("pid")).is_ok_and(|text| text.ends_with('\n'))
+    });
     kill(&owner, Signal::KILL);
     assert_eq!(owner.wait().unwrap().signal(), Some(9));
-    let look = || json(&run(dir.path(), &["lock", "inspect", "s.lock", "--json"]).stdout)[0]["state"].as_str().unwrap().to_owned();
+    let look = || {
+        json(&run(dir.path(), &["lock", "inspect", "s.lock", "--json"]).stdout)[0]["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     assert_eq!(look(), "live");
     assert_eq!(code(&run(dir.path(), &["lock", "exec", "--timeout-ms", "100", "s", "--", "true"])), 75);
     let writer = std::fs::read_to_string(dir.path().join("pid")).unwrap().trim().parse().unwrap();
@@ -114,7 +137,11 @@ fn the_lock_lives_as_long_as_its_writer_even_if_exec_is_killed() {
 #[test]
 fn revoke_ends_the_command_and_releases_without_deleting_anything_itself() {
     let dir = tempfile::tempdir().unwrap();
-    let mut owner = moorline(dir.path()).args(["lock", "exec", "s", "--", "sleep", "60"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut owner = moorline(dir.path())
+        .args(["lock", "exec", "s", "--", "sleep", "60"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     until("the lock", || dir.path().join("s.lock").exists());
     // The control socket comes up right after the lock.
     let mut answer = serde_json::Value::Null;
@@ -136,7 +163,10 @@ fn revoke_ends_the_command_and_releases_without_deleting_anything_itself() {
 fn a_lock_of_another_program_cannot_be_revoked_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let created = "2026-01-01T00:00:00.000Z";
-    let foreign = format!("{{\n  \"pid\": {},\n  \"createdAt\": \"{created}\",\n  \"maxHoldMs\": 1000\n}}\n", std::process::id());
+    let foreign = format!(
+        "{{\n  \"pid\": {},\n  \"createdAt\": \"{created}\",\n  \"maxHoldMs\": 1000\n}}\n",
+        std::process::id()
+    );
     // Such a program keeps its write handle open for the whole hold.
     let mut handle = std::fs::File::create_new(dir.path().join("s.lock")).unwrap();
     std::io::Write::write_all(&mut handle, foreign.as_bytes()).unwrap();
@@ -172,7 +202,9 @@ fn sweep_removes_the_dead_and_nothing_else() {
 #[test]
 fn help_says_that_age_never_removes_a_lock() {
     let dir = tempfile::tempdir().unwrap();
-    for args in [&["--help"][..], &["lock", "--help"], &["lock", "exec", "--help"], &["lock", "revoke", "--help"]] {
+    for args in
+        [&["--help"][..], &["lock", "--help"], &["lock", "exec", "--help"], &["lock", "revoke", "--help"]]
+    {
         let output = run(dir.path(), args);
         assert_eq!(code(&output), 0);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -184,7 +216,8 @@ fn help_says_that_age_never_removes_a_lock() {
 fn signals_are_forwarded_and_release_comes_after_the_command() {
     let dir = tempfile::tempdir().unwrap();
     let script = "trap 'sleep 0.2; test -e s.lock && echo held > seen; exit 7' TERM; echo ready > ready; while :; do sleep 0.05; done";
-    let mut owner = moorline(dir.path()).args(["lock", "exec", "s", "--", "sh", "-c", script]).spawn().unwrap();
+    let mut owner =
+        moorline(dir.path()).args(["lock", "exec", "s", "--", "sh", "-c", script]).spawn().unwrap();
     until("the command", || dir.path().join("ready").exists());
     kill(&owner, Signal::TERM);
     assert_eq!(owner.wait().unwrap().code(), Some(7));

@@ -1,5 +1,11 @@
 //! The command line as a user meets it: the real program, real files, real signals.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests stand in every room")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests stand in every room"
+)]
 
 mod classify;
 mod gateway;
@@ -34,7 +40,8 @@ fn code(output: &Output) -> i32 {
 }
 
 fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
 }
 
 /// Waits for a condition of another process; the bound only ends a test that has failed.

@@ -122,7 +122,7 @@ impl ScenarioReport {
             ScenarioStatus::Failed
         } else if any(StepStatus::Cancelled) || any(StepStatus::Skipped) {
             ScenarioStatus::Cancelled
-        } else if any(StepStatus::PassedAfterRetry) || steps.iter().any(|step| !step.retried.is_empty()) {
+        } else if any(StepStatus::PassedAfterRetry) {
             ScenarioStatus::PassedAfterRetry
         } else {
             ScenarioStatus::Passed

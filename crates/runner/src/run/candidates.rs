@@ -14,7 +14,7 @@ use moorline_failover::{
     Scope, Signal, Stated, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
-use moorline_taxonomy::{Cause, Code, Effect, PromptCacheVerdict, Provider, RunnerVerdict, Wire, WireCode, policy};
+use moorline_taxonomy::{Cause, Code, Effect, Provider, RunnerVerdict, Wire, WireCode, policy};
 
 use super::{
     model::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink},
@@ -108,8 +108,9 @@ pub(super) async fn ask(
     let sink = &sink;
     let served = chain
         .run(&needs, |candidate, attempt| async move {
-            let candidate = Candidate::of_chain(&candidate);
-            let mut request = ModelRequest { candidate: candidate.clone(), ..request.clone() };
+            let candidate = of_turn(turn, &candidate);
+            let cached_content = candidate.cached_content.clone();
+            let mut request = ModelRequest { candidate: candidate.clone(), cached_content, ..request.clone() };
             if let (Some(cached), None) = (cached, &request.cached_content) {
                 request.cached_content = prepared(cached, &request).await?;
             }
@@ -133,9 +134,15 @@ pub(super) async fn ask(
         })
         .await;
     match served {
-        Ok(served) => Ok(Answer { reply: served.value, candidate: Candidate::of_chain(&served.candidate) }),
+        Ok(served) => Ok(Answer { reply: served.value, candidate: of_turn(turn, &served.candidate) }),
         Err(error) => Err(unanswered(&error, &**clock)),
     }
+}
+
+/// The candidate as the turn names it.
+fn of_turn(turn: &Turn, candidate: &moorline_failover::Candidate) -> Candidate {
+    let named = turn.candidates.iter().find(|named| named.for_chain() == *candidate);
+    named.cloned().unwrap_or_else(|| Candidate::new(candidate.provider(), candidate.model()))
 }
 
 /// The name of a provider-side cache for this request. What goes wrong is ignored, unless it says that this run may not
@@ -143,13 +150,11 @@ pub(super) async fn ask(
 async fn prepared(cached: Cached<'_>, request: &ModelRequest) -> Result<Option<String>, CallError> {
     match cached.cache.prepare(request, cached.ledger).await {
         Ok(name) => Ok(name),
-        Err(error) => match policy(error.code(), Effect::None).prompt_cache {
-            PromptCacheVerdict::Propagate => Err(CallError::local(error)),
-            PromptCacheVerdict::Ignore => {
-                tracing::warn!(error = &error as &dyn Error, "the prompt cache is not used for this call");
-                Ok(None)
-            }
-        },
+        Err(error) if error.must_propagate() => Err(CallError::local(error)),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn Error, "the prompt cache is not used for this call");
+            Ok(None)
+        }
     }
 }
 

@@ -23,13 +23,15 @@ pub struct Candidate {
     pub credential: Option<String>,
     /// The context window in tokens, where it is known.
     pub window: Option<u64>,
+    /// A provider-side cache that the host made itself; it is used as it is, and none is made beside it.
+    pub cached_content: Option<String>,
 }
 
 impl Candidate {
     /// A model of a provider, with the provider's only credential.
     #[must_use]
     pub fn new(provider: &str, model: &str) -> Self {
-        Self { provider: provider.to_owned(), model: model.to_owned(), credential: None, window: None }
+        Self { provider: provider.to_owned(), model: model.to_owned(), ..Self::default() }
     }
 
     /// The same candidate as the failover chain keeps it.
@@ -39,15 +41,6 @@ impl Candidate {
         match self.window {
             Some(window) => candidate.window_of(window),
             None => candidate,
-        }
-    }
-
-    pub(super) fn of_chain(candidate: &moorline_failover::Candidate) -> Self {
-        Self {
-            provider: candidate.provider().to_owned(),
-            model: candidate.model().to_owned(),
-            credential: Some(candidate.credential()).filter(|name| !name.is_empty()).map(str::to_owned),
-            window: candidate.window(),
         }
     }
 }

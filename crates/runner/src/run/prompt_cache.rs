@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use moorline_retry::Clock;
-use moorline_taxonomy::{Code, Mark};
+use moorline_taxonomy::{Code, Mark, PromptCacheVerdict, policy};
 use serde_json::Value;
 
 use super::model::ModelRequest;
@@ -40,6 +40,15 @@ impl CacheError {
     #[must_use]
     pub fn code(&self) -> Code {
         self.mark.code()
+    }
+
+    /// Whether the turn must know, by the policy table.
+    #[must_use]
+    pub fn must_propagate(&self) -> bool {
+        match policy(self.code(), self.mark.effect()).prompt_cache {
+            PromptCacheVerdict::Propagate => true,
+            PromptCacheVerdict::Ignore => false,
+        }
     }
 }
 

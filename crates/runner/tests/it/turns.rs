@@ -416,7 +416,7 @@ async fn a_deadline_keeps_what_the_last_call_said() {
 async fn what_cools_is_left_alone_by_the_next_turn() {
     let site = Site::new();
     let runner = site.runner();
-    let limited = || play(|_| Err(ModelError::new(Provider::RateLimit, "slow down").retry_after(Duration::from_secs(60))));
+    let limited = || play(|_| Err(ModelError::new(Provider::RateLimit, "slow down").retry_after(Duration::from_secs(600))));
     let from_b = || {
         play(|request: &ModelRequest| {
             assert_eq!(request.candidate.model, "b");
