@@ -20,18 +20,25 @@ use crate::{clock, session_key::SessionKey};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
-    /// A run will take a turn with this message.
-    RunAccepted { run_id: String, session_key: SessionKey, message_key: String },
+    /// A run will take a turn with this message. A run that is `recovered` belongs to a gateway, which goes on with its
+    /// promises at its next start; the others belong to a process whose caller sees it die.
+    RunAccepted { run_id: String, session_key: SessionKey, message_key: String, recovered: bool },
     /// A run ended; each accepted run ends once.
     RunEnded { run_id: String, outcome: String, code: Option<String> },
     /// A send was accepted; its reply or its failure is owed.
-    SendAccepted { send_id: String, from: Option<SessionKey>, to: SessionKey },
+    SendAccepted {
+        send_id: String,
+        from: Option<SessionKey>,
+        to: SessionKey,
+        message: String,
+        max_ping_pong: u32,
+    },
     /// The reply of a send is in the sender's hands.
     SendReplied { send_id: String },
     /// A send failed, and its sender was told.
     SendFailed { send_id: String, code: String },
     /// A child was accepted; its result is owed to the requester.
-    SpawnAccepted { run_id: String, requester: SessionKey, child: SessionKey },
+    SpawnAccepted { run_id: String, requester: SessionKey, child: SessionKey, task: String },
     /// The result of a child is in the outbox.
     AnnouncePrepared { key: String, requester: SessionKey, child_run_id: String },
     /// The result of a child is in the requester's transcript.
@@ -88,15 +95,28 @@ impl Events {
     }
 }
 
-/// Every line of every file, in the order of time. A last line without its newline is a write that never finished.
-pub(crate) fn read_all(folder: &Path) -> anyhow::Result<Vec<Line>> {
-    let mut lines = Vec::new();
+/// What the event files hold.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// Every line, in the order of time.
+    pub(crate) lines: Vec<Line>,
+    /// Whole lines that could not be read.
+    pub(crate) broken: usize,
+}
+
+/// Reads every file. A last line without its newline is a write that never finished, and so no promise.
+pub(crate) fn read_all(folder: &Path) -> std::io::Result<Recorded> {
+    let mut recorded = Recorded::default();
     for entry in std::fs::read_dir(folder)? {
-        let text = std::fs::read_to_string(entry?.path())?;
-        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-            lines.push(serde_json::from_str::<Line>(line)?);
+        let bytes = std::fs::read(entry?.path())?;
+        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+        for line in whole {
+            match serde_json::from_slice(line) {
+                Ok(line) => recorded.lines.push(line),
+                Err(_) => recorded.broken += 1,
+            }
         }
     }
-    lines.sort_by_key(|line| line.at);
-    Ok(lines)
+    recorded.lines.sort_by_key(|line| line.at);
+    Ok(recorded)
 }

@@ -28,12 +28,13 @@ pub use attempt::{Attempt, AttemptError, Locked, Opening, Released, RunWriter, T
 pub use gemini::{GeminiCache, Retention};
 pub use parked::{Parked, ParkedError, append_parked, dismiss_parked, list_parked, parked_path};
 pub use run::{
-    CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, PromptCache, Reply, RunOutcome,
-    Runner, StopReason, StreamSink, Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult,
-    ToolSpec, Turn, Usage,
+    CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply,
+    ModelRequest, Nothing, PromptCache, Reply, RunOutcome, Runner, StopReason, StreamSink, Superseded,
+    ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec, Turn, Usage,
 };
 pub use stop::Stop;
 pub use transcript::{
-    Added, Draft, Entry, Jsonl, Kind, Lines, Merged, NewSession, Origin, Provenance, Scan, Session, SessionError,
-    SessionHeader, Tip, Transcript, Unfinished, WriteAs, append_entry, create_session, read_session, scan_session,
+    Added, Draft, Entry, Jsonl, Kind, Lines, Merged, NewSession, Origin, Provenance, Scan, Session,
+    SessionError, SessionHeader, Tip, Transcript, Unfinished, WriteAs, append_entry, create_session,
+    read_session, scan_session,
 };

@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 
 use crate::{
     clock, ids,
-    transcript::{Added, Draft, Forward, Provenance, SessionError, WriteAs, append_with, read_session, released},
+    transcript::{
+        Added, Draft, Forward, Provenance, SessionError, WriteAs, append_with, read_session, released,
+    },
 };
 
 /// A parked reply.
@@ -117,7 +119,9 @@ pub fn list_parked(transcript: &Path) -> Result<Vec<Parked>, ParkedError> {
         match serde_json::from_slice(&line.bytes) {
             Ok(record) => parked.push(record),
             Err(_) if line.bytes.trim_ascii().is_empty() => {}
-            Err(error) => tracing::warn!(path = %path.display(), offset = line.offset, %error, "a parked line is skipped"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), offset = line.offset, %error, "a parked line is skipped")
+            }
         }
     }
     Ok(parked)
@@ -139,7 +143,10 @@ pub async fn append_parked(
     let path = parked_path(transcript);
     let parked = find(transcript, id)?;
     let session = read_session(transcript).map_err(|source| SessionError::read(transcript, source))?;
-    let there = session.entries().iter().find(|entry| entry.value()["message"]["idempotencyKey"].as_str() == Some(id));
+    let there = session
+        .entries()
+        .iter()
+        .find(|entry| entry.value()["message"]["idempotencyKey"].as_str() == Some(id));
     let added = match there {
         Some(entry) => Added { entry_id: entry.id().map(str::to_owned), len: session.len() },
         None => {
@@ -178,7 +185,8 @@ pub(crate) async fn park(
     let Paid { run_id, session_key, idempotency_key, reason, text, messages } = paid;
     let id = ids::fresh();
     let parked_at = clock::iso(at);
-    let record = Parked { id: id.clone(), parked_at, run_id, session_key, idempotency_key, reason, text, messages };
+    let record =
+        Parked { id: id.clone(), parked_at, run_id, session_key, idempotency_key, reason, text, messages };
     let held = lock(locks, &path).await?;
     let parked = async {
         let mut journal = open(&held).await?;
@@ -239,7 +247,10 @@ fn line(parked: &Parked) -> Vec<u8> {
 /// The reply as a message. What the model said is kept as it would have been written; of a run that was cut off between
 /// tools only the text is.
 fn message(parked: &Parked, id: &str, at: SystemTime) -> Draft {
-    let last = parked.messages.last().filter(|message| message["role"] == "assistant" && message["stopReason"] != "toolUse");
+    let last = parked
+        .messages
+        .last()
+        .filter(|message| message["role"] == "assistant" && message["stopReason"] != "toolUse");
     let mut message = last.cloned().unwrap_or_else(|| {
         json!({
             "role": "assistant",

@@ -32,9 +32,16 @@ impl Worker {
 
     /// Starts it through other programs (`faketime`, `unshare`, ...), named first.
     pub(crate) fn start_with(before: &[&str], mode: &str, dir: &Path, args: &[&str]) -> Self {
-        let mut words = before.iter().copied().chain([PROGRAM, mode]);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).arg(dir).args(args);
+        let dir = dir.display().to_string();
+        let words: Vec<_> =
+            before.iter().copied().chain([PROGRAM, mode, &dir]).chain(args.iter().copied()).collect();
+        Self::command(&words)
+    }
+
+    /// Starts any program that prints lines as a worker does.
+    pub(crate) fn command(words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take();
         let output = child.stdout.take().unwrap();

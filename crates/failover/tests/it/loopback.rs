@@ -10,7 +10,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::post,
 };
-use moorline_failover::{CallError, Candidate, Chain, Needs, ProviderFailure, Signal, Transport, corpus::Row};
+use moorline_failover::{CallError, Candidate, Chain, Limits, Needs, ProviderFailure, Signal, Transport, corpus::Row};
 
 use crate::support::{PROVIDER_ERRORS, clock, rows};
 
@@ -105,7 +105,9 @@ async fn the_class_survives_the_wire_and_the_client() {
     let mut wrong = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         let provider = row.provider.clone().unwrap_or_default();
-        let chain = Chain::new([Candidate::new(provider.clone(), "model", "key")], clock());
+        // One try: the replayed bodies state waits that nobody wants to wait for.
+        let limits = Limits { tries_per_candidate: 1, ..Limits::default() };
+        let chain = Chain::new([Candidate::new(provider.clone(), "model", "key")], clock()).with_limits(limits);
         let failed = chain
             .run(&Needs::default(), |candidate, _| {
                 let (client, url) = (client.clone(), format!("http://{address}/v1/{number}"));

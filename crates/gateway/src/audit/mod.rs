@@ -14,7 +14,7 @@ use moorline_lock_core::{LockConfig, Locks};
 use serde::Serialize;
 
 use crate::{
-    events::{self, Event, Line},
+    events::{self, Event, Line, Recorded},
     state_dir::StateDir,
 };
 use transcripts::Transcripts;
@@ -77,7 +77,7 @@ impl Audit {
 
 /// Reads a state directory that nobody writes to any more.
 pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
-    let lines = events::read_all(&state.events())?;
+    let Recorded { lines, broken } = events::read_all(&state.events())?;
     let transcripts = Transcripts::read(state)?;
     let mut audit = Audit {
         lines: Share { of: transcripts.lines, ok: transcripts.lines - transcripts.torn.len() },
@@ -86,6 +86,9 @@ pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
         parked: transcripts.parked,
         ..Audit::default()
     };
+    if broken > 0 {
+        audit.problems.push(format!("{broken} event lines cannot be read"));
+    }
     audit.problems.extend(transcripts.torn.iter().map(|place| format!("torn line: {place}")));
     check_turns(&mut audit, &lines);
     check_sends(&mut audit, &lines, &transcripts);
@@ -112,11 +115,13 @@ fn check_turns(audit: &mut Audit, lines: &[Line]) {
         }
     }
     for line in lines {
-        let Event::RunAccepted { run_id, session_key, .. } = &line.event else { continue };
+        let Event::RunAccepted { run_id, session_key, recovered, .. } = &line.event else { continue };
         audit.turns.of += 1;
         match ends.get(run_id.as_str()).copied().unwrap_or(0) {
             1 => audit.turns.ok += 1,
-            0 if taken_over.contains(run_id.as_str()) => {
+            // Killed while it held the lock: whoever took it over wrote down whose it was. Killed without the lock: its
+            // caller saw it die, and the transcript shows the turn as unfinished.
+            0 if taken_over.contains(run_id.as_str()) || (!recovered && is_gone(line.pid)) => {
                 audit.turns.ok += 1;
                 audit.interrupted += 1;
             }
@@ -130,6 +135,12 @@ fn check_turns(audit: &mut Audit, lines: &[Line]) {
             }
         }
     }
+}
+
+/// Whether a process is not there any more.
+fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {

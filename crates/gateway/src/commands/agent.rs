@@ -55,6 +55,7 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
         run_id: run_id.clone(),
         session_key: session.clone(),
         message_key: incoming.key.clone(),
+        recovered: false,
     })?;
     let tools = Arc::new(remote_tools(Client::connect(&state).ok(), &session));
     let deadline = tokio::time::Instant::now() + LONGEST_TURN;

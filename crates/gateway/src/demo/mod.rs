@@ -211,7 +211,7 @@ async fn kill_an_owner(story: &mut Story, state: &StateDir, gateway: &Gateway) -
     story.owner("SIGKILL", owner.pid(), &format!("while it compacts {key} and holds its lock"));
     let ended = next.wait(PATIENCE).await?;
     anyhow::ensure!(ended.exit == 0, "the next runner failed: {}", ended.stderr);
-    let taken = crate::events::read_all(&state.events())?.into_iter().find(|line| {
+    let taken = crate::events::read_all(&state.events())?.lines.into_iter().find(|line| {
         matches!(line.event, crate::events::Event::LockReclaimed { owner_pid, .. } if owner_pid == Some(owner.pid()))
     });
     let taken = taken.context("nobody wrote down that the dead owner's lock was taken over")?;

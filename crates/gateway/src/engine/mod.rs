@@ -5,6 +5,7 @@
 
 mod announces;
 mod lanes;
+mod recover;
 mod run_turn;
 mod runs;
 mod sends;
@@ -90,6 +91,7 @@ impl Engine {
             state,
             events,
         });
+        engine.recover()?;
         engine.drive_announces();
         Ok(engine)
     }

@@ -130,6 +130,7 @@ impl Engine {
             run_id: run_id.to_owned(),
             session_key: incoming.session.clone(),
             message_key: incoming.key.clone(),
+            recovered: true,
         })?;
         self.runs.begin(run_id, &incoming.session);
         let (engine, run_id) = (Arc::clone(self), run_id.to_owned());

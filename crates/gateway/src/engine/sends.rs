@@ -118,12 +118,32 @@ impl Engine {
         nested: bool,
         ping_pong: u32,
     ) -> anyhow::Result<String> {
-        let place = self.lanes.place(&params.to)?;
+        // Refused before anything is promised.
+        drop(self.lanes.place(&params.to)?);
         self.events.write(Event::SendAccepted {
             send_id: send_id.to_owned(),
             from: params.from.clone(),
             to: params.to.clone(),
+            message: params.message.clone(),
+            max_ping_pong: ping_pong,
         })?;
+        let driven = self.drive_send(params.clone(), send_id, nested, ping_pong);
+        if let Err(error) = &driven {
+            let code = crate::exit::wire(error).code.to_string();
+            self.events.note(Event::SendFailed { send_id: send_id.to_owned(), code });
+        }
+        driven
+    }
+
+    /// Starts the turn of a send that is promised, and settles it when the turn has ended.
+    pub(super) fn drive_send(
+        self: &Arc<Self>,
+        params: SendParams,
+        send_id: &str,
+        nested: bool,
+        ping_pong: u32,
+    ) -> anyhow::Result<String> {
+        let place = self.lanes.place(&params.to)?;
         let incoming = Incoming {
             text: params.message.clone(),
             key: send_id.to_owned(),
@@ -133,8 +153,7 @@ impl Engine {
         let run_id = self.start_turn(place, incoming, nested)?;
         self.runs.remember_key(send_id, &run_id);
         self.open.sends.fetch_add(1, Ordering::Relaxed);
-        let (engine, params, send_id, id) =
-            (Arc::clone(self), params.clone(), send_id.to_owned(), run_id.clone());
+        let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
         self.tasks.run(async move {
             engine.settle_send(params, send_id, &id, nested, ping_pong).await;
             engine.open.sends.fetch_sub(1, Ordering::Relaxed);

@@ -62,6 +62,7 @@ impl Engine {
             run_id: run_id.clone(),
             requester: params.requester.clone(),
             child: child.clone(),
+            task: params.task.clone(),
         })?;
         let incoming = Incoming {
             text: params.task.clone(),
@@ -77,12 +78,18 @@ impl Engine {
         }
         self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
         let (engine, id) = (Arc::clone(self), run_id.clone());
-        self.tasks.run(async move { engine.announce_when_done(params.requester, &id).await });
+        self.tasks.run(async move { engine.announce_when_done(params.requester, &id, &id).await });
         Ok(json!({"runId": run_id, "childSessionKey": child, "accepted": true}))
     }
 
-    async fn announce_when_done(self: &Arc<Self>, requester: SessionKey, run_id: &str) {
-        let Some(run) = self.runs.get(run_id) else { return };
+    /// Waits for a child's turn and keeps its result, under the run id that the requester was given.
+    pub(super) async fn announce_when_done(
+        self: &Arc<Self>,
+        requester: SessionKey,
+        turn: &str,
+        run_id: &str,
+    ) {
+        let Some(run) = self.runs.get(turn) else { return };
         let Some(end) = run.ended().await else { return };
         let text = match &end.outcome {
             Ok(text) => text.clone(),

@@ -21,16 +21,37 @@ struct Gateway {
 impl Gateway {
     fn start(script: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = moorline(dir.path());
-        command.args(["serve", "--port", "0", "--state", "state"]);
         if let Some(script) = script {
             std::fs::write(dir.path().join("script.yaml"), script).unwrap();
+        }
+        let child = Self::serve(dir.path());
+        let gateway = Self { dir, child };
+        gateway.until_up();
+        gateway
+    }
+
+    fn serve(dir: &Path) -> Child {
+        let mut command = moorline(dir);
+        command.args(["serve", "--port", "0", "--state", "state"]);
+        if dir.join("script.yaml").exists() {
             command.args(["--script", "script.yaml"]);
         }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let gateway = Self { dir, child };
-        until("the gateway", || gateway.state().join("gateway.json").exists());
-        gateway
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn until_up(&self) {
+        until("the gateway", || {
+            std::fs::read(self.state().join("gateway.json"))
+                .is_ok_and(|bytes| json(&bytes)["pid"] == self.child.id())
+        });
+    }
+
+    /// Kills the gateway where it stands and starts another on the same state directory.
+    fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::serve(self.dir.path());
+        self.until_up();
     }
 
     fn state(&self) -> PathBuf {
@@ -269,4 +290,35 @@ fn the_demo_runs_and_its_audit_passes() {
     for part in ["coordination.lock_stale", "SIGKILL", "took over", "PASS", "nothing was lost"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+}
+
+#[test]
+fn what_a_killed_gateway_promised_the_next_one_keeps_once() {
+    let mut gateway = Gateway::start(Some(
+        "agents:\n  slow:\n    - delayMs: 300\n      reply: 'slow heard: {message}'\n  '*':\n    - reply: 'heard: {message}'\n",
+    ));
+    for round in 0..4 {
+        for number in 0..3 {
+            let message = format!("round {round} number {number}");
+            let send = json!({"from": "agent:main:desk", "to": format!("agent:slow:s{number}"), "message": message, "timeoutMs": 0, "maxPingPong": 1});
+            gateway.call("sessions.send", send);
+            gateway.call(
+                "sessions.spawn",
+                json!({"requester": "agent:main:desk", "agent": "slow", "task": message}),
+            );
+        }
+        // Killed at another moment each time: before, during and after the model's answer.
+        std::thread::sleep(std::time::Duration::from_millis(120 * round));
+        gateway.kill_and_restart();
+    }
+    until("everything to be settled", || {
+        let health = gateway.call("health", json!({}));
+        health["sends"]["open"] == 0
+            && health["lanes"]["turns"] == 0
+            && health["spawns"]["accepted"] == health["announces"]["delivered"]
+    });
+    let audit = gateway.stop();
+    assert_eq!(audit["sends"], json!({"of": 12, "ok": 12}));
+    assert_eq!(audit["spawns"], json!({"of": 12, "ok": 12}));
+    assert_eq!((&audit["lost"], &audit["duplicated"], &audit["torn"]), (&json!(0), &json!(0), &json!(0)));
 }

@@ -87,7 +87,10 @@ impl Attempt<Locked> {
     ///
     /// # Errors
     /// The lock was lost, another writer has the session, or the file system refuses. Nothing was written then.
-    pub async fn append(&mut self, compose: impl Fn(&Tip) -> Lines + Send + Sync) -> Result<Lines, AttemptError> {
+    pub async fn append(
+        &mut self,
+        compose: impl Fn(&Tip) -> Lines + Send + Sync,
+    ) -> Result<Lines, AttemptError> {
         self.shared.append(&compose).await.map(|(lines, _)| lines)
     }
 

@@ -20,7 +20,10 @@ const BLOCK: usize = 64 * 1024;
 
 /// What is known of the first `len` bytes.
 pub(super) enum Contents {
-    Digest { hasher: DefaultHasher, len: u64 },
+    Digest {
+        hasher: DefaultHasher,
+        len: u64,
+    },
     Kept(Vec<u8>),
     /// Too large to compare.
     Unknown,

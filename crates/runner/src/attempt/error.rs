@@ -106,7 +106,9 @@ impl AttemptError {
     pub fn wire(&self) -> Wire {
         match self {
             Self::Lock(error) => error.wire(),
-            Self::Journal(_) | Self::Read { .. } | Self::Takeover { .. } | Self::Ended { .. } => Wire::of(self),
+            Self::Journal(_) | Self::Read { .. } | Self::Takeover { .. } | Self::Ended { .. } => {
+                Wire::of(self)
+            }
         }
     }
 

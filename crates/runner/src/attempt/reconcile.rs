@@ -30,7 +30,11 @@ const HEAD: usize = 4096;
 ///
 /// The verdict comes first, from a look that changes nothing: a torn line is cut, and a file that was replaced is opened
 /// for writing, only when the run goes on.
-pub(super) async fn reconcile(setup: &Setup, held: &Held, open: &mut Open) -> Result<Vec<String>, AttemptError> {
+pub(super) async fn reconcile(
+    setup: &Setup,
+    held: &Held,
+    open: &mut Open,
+) -> Result<Vec<String>, AttemptError> {
     match open.fence.check()? {
         Change::Unchanged => Ok(Vec::new()),
         Change::Missing => Err(setup.takeover(TakeoverCause::Missing)),
@@ -39,7 +43,9 @@ pub(super) async fn reconcile(setup: &Setup, held: &Held, open: &mut Open) -> Re
             open.refence(setup)?;
             Ok(Vec::new())
         }
-        Change::Touched { .. } | Change::Rewritten => rewritten(setup, held, open, TakeoverCause::Rewritten).await,
+        Change::Touched { .. } | Change::Rewritten => {
+            rewritten(setup, held, open, TakeoverCause::Rewritten).await
+        }
         Change::Replaced => rewritten(setup, held, open, TakeoverCause::Replaced).await,
     }
 }
@@ -72,7 +78,9 @@ async fn rewritten(
     let read = |error| setup.read(error);
     let file = match File::open(setup.target.path()) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(setup.takeover(TakeoverCause::Missing)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(setup.takeover(TakeoverCause::Missing));
+        }
         Err(error) => return Err(read(error)),
     };
     let len = file.metadata().map_err(read)?.len();
@@ -108,9 +116,17 @@ async fn go_on(
 }
 
 /// Lets the format judge what was added between `from` and `to`.
-fn judge(setup: &Setup, file: &File, tip: Tip, from: u64, to: u64) -> Result<(Tip, Vec<String>), AttemptError> {
+fn judge(
+    setup: &Setup,
+    file: &File,
+    tip: Tip,
+    from: u64,
+    to: u64,
+) -> Result<(Tip, Vec<String>), AttemptError> {
     let mut added = Forward::new(file, from, to).map(|line| match line {
-        Ok(line) if line.too_long => Err(io::Error::new(io::ErrorKind::InvalidData, "an added line is too long to judge")),
+        Ok(line) if line.too_long => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "an added line is too long to judge"))
+        }
         Ok(line) => Ok(line.bytes),
         Err(error) => Err(error),
     });

@@ -28,7 +28,12 @@ impl RunWriter {
     ///
     /// # Errors
     /// The run has ended, the lock is not had, another writer has the session, or the file system refuses.
-    pub async fn append(&self, draft: Draft, written_as: WriteAs, at: SystemTime) -> Result<Added, AttemptError> {
+    pub async fn append(
+        &self,
+        draft: Draft,
+        written_as: WriteAs,
+        at: SystemTime,
+    ) -> Result<Added, AttemptError> {
         let run = self.shared.setup.tag.run_id().to_owned();
         let entry = [(draft, Provenance { run, turn: None, written_as, settled: None })];
         let entry_id = std::sync::Mutex::new(None);
@@ -40,7 +45,9 @@ impl RunWriter {
             match written_as {
                 WriteAs::Turn => lines,
                 // The conversation goes on from where it was.
-                WriteAs::Mirror | WriteAs::Metadata | WriteAs::Announce => Lines { tip: tip.clone(), ..lines },
+                WriteAs::Mirror | WriteAs::Metadata | WriteAs::Announce => {
+                    Lines { tip: tip.clone(), ..lines }
+                }
             }
         };
         let (_, len) = self.append_lines_with(&compose).await?;
@@ -52,7 +59,10 @@ impl RunWriter {
     ///
     /// # Errors
     /// As [`RunWriter::append`].
-    pub async fn append_lines(&self, compose: impl Fn(&Tip) -> Lines + Send + Sync) -> Result<Lines, AttemptError> {
+    pub async fn append_lines(
+        &self,
+        compose: impl Fn(&Tip) -> Lines + Send + Sync,
+    ) -> Result<Lines, AttemptError> {
         self.append_lines_with(&compose).await.map(|(lines, _)| lines)
     }
 

@@ -38,8 +38,9 @@ impl GeminiCache {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new(base_url: &str, api_key: &str, retention: Retention) -> Result<Self, CacheError> {
-        let endpoint = Endpoint::new(base_url, api_key)
-            .map_err(|error| CacheError::new(Local::Config, format!("the HTTP client could not be made: {error}")))?;
+        let endpoint = Endpoint::new(base_url, api_key).map_err(|error| {
+            CacheError::new(Local::Config, format!("the HTTP client could not be made: {error}"))
+        })?;
         Ok(Self { endpoint, retention, providers: vec!["google".to_owned(), "gemini".to_owned()] })
     }
 
@@ -100,7 +101,8 @@ impl GeminiCache {
                     "no prompt cache; the prompt is sent as it is"
                 );
                 let back_off = u64::try_from(BACK_OFF.as_millis()).unwrap_or(u64::MAX);
-                self.store(key, State::Failed { retry_after: now.saturating_add(back_off) }, now, ledger).await?;
+                self.store(key, State::Failed { retry_after: now.saturating_add(back_off) }, now, ledger)
+                    .await?;
                 Ok(None)
             }
         }
@@ -114,7 +116,10 @@ impl GeminiCache {
             Ok(()) => Ok(()),
             Err(error) if error.must_propagate() => Err(error),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a prompt cache's handle is not stored");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a prompt cache's handle is not stored"
+                );
                 Ok(())
             }
         }
@@ -128,7 +133,11 @@ impl GeminiCache {
 
 #[async_trait]
 impl PromptCache for GeminiCache {
-    async fn prepare(&self, request: &ModelRequest, ledger: &CacheLedger) -> Result<Option<String>, CacheError> {
+    async fn prepare(
+        &self,
+        request: &ModelRequest,
+        ledger: &CacheLedger,
+    ) -> Result<Option<String>, CacheError> {
         let ours = self.providers.contains(&request.candidate.provider);
         if !ours || request.system.trim().is_empty() {
             return Ok(None);

@@ -88,7 +88,9 @@ fn canonical(value: &Value) -> String {
         Value::Object(object) => {
             let mut fields: Vec<_> = object.iter().collect();
             fields.sort_by_key(|(key, _)| *key);
-            let fields = fields.iter().map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)));
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)));
             format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
         }
         Value::Array(values) => format!("[{}]", values.iter().map(canonical).collect::<Vec<_>>().join(",")),
@@ -126,9 +128,14 @@ pub(super) enum State {
 /// What to do for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    Use { name: String },
+    Use {
+        name: String,
+    },
     /// Good still, and about to end.
-    Refresh { name: String, expire_time: String },
+    Refresh {
+        name: String,
+        expire_time: String,
+    },
     Create,
     /// It failed not long ago.
     LeaveAlone,
@@ -140,7 +147,9 @@ pub(super) fn plan(latest: Option<&Stored>, retention: Retention, now: u64) -> P
     match latest.map(|stored| &stored.state) {
         None => Plan::Create,
         // A clock that was set back must not make it longer.
-        Some(State::Failed { retry_after }) if *retry_after > now && *retry_after - now <= millis(BACK_OFF) => {
+        Some(State::Failed { retry_after })
+            if *retry_after > now && *retry_after - now <= millis(BACK_OFF) =>
+        {
             Plan::LeaveAlone
         }
         Some(State::Failed { .. }) => Plan::Create,
@@ -167,7 +176,9 @@ fn millis_of(time: &str) -> Option<u64> {
 /// Whether it is a handle. It becomes part of a URL, and a transcript may say anything.
 pub(super) fn is_name(name: &str) -> bool {
     name.strip_prefix("cachedContents/").is_some_and(|id| {
-        !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        !id.is_empty()
+            && id.len() <= 128
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     })
 }
 
@@ -200,7 +211,9 @@ mod tests {
         let name = "cachedContents/a-1_B";
         let use_it = || Plan::Use { name: name.into() };
         let refresh = |stored: &Stored| match &stored.state {
-            State::Ready { expire_time, .. } => Plan::Refresh { name: name.into(), expire_time: expire_time.clone() },
+            State::Ready { expire_time, .. } => {
+                Plan::Refresh { name: name.into(), expire_time: expire_time.clone() }
+            }
             State::Failed { .. } => unreachable!(),
         };
         assert_eq!(plan(None, Retention::Short, NOW), Plan::Create);
@@ -216,7 +229,11 @@ mod tests {
         let failed = |retry_after| stored(State::Failed { retry_after });
         assert_eq!(plan(Some(&failed(NOW + 1)), Retention::Short, NOW), Plan::LeaveAlone);
         assert_eq!(plan(Some(&failed(NOW)), Retention::Short, NOW), Plan::Create);
-        assert_eq!(plan(Some(&failed(NOW + 3_600_000)), Retention::Short, NOW), Plan::Create, "a clock that jumped");
+        assert_eq!(
+            plan(Some(&failed(NOW + 3_600_000)), Retention::Short, NOW),
+            Plan::Create,
+            "a clock that jumped"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::{
 };
 
 use moorline_failover::{
-    Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance, ProviderFailure, Retry,
-    Scope, Signal, Stated, classify,
+    Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance,
+    ProviderFailure, Retry, Scope, Signal, Stated, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
 use moorline_taxonomy::{Cause, Code, Effect, Provider, RunnerVerdict, Wire, WireCode, policy};
@@ -33,9 +33,15 @@ pub(super) struct Failover {
 
 impl Default for Failover {
     fn default() -> Self {
-        let backoff = Schedule::exponential(std::time::Duration::from_millis(500), std::time::Duration::from_secs(8))
-            .unwrap_or_else(|_| Schedule::never());
-        Self { store: Arc::new(MemoryStore::new()), budget: Budget::unlimited(), limits: Limits::default(), backoff }
+        let backoff =
+            Schedule::exponential(std::time::Duration::from_millis(500), std::time::Duration::from_secs(8))
+                .unwrap_or_else(|_| Schedule::never());
+        Self {
+            store: Arc::new(MemoryStore::new()),
+            budget: Budget::unlimited(),
+            limits: Limits::default(),
+            backoff,
+        }
     }
 }
 
@@ -110,7 +116,8 @@ pub(super) async fn ask(
         .run(&needs, |candidate, attempt| async move {
             let candidate = of_turn(turn, &candidate);
             let cached_content = candidate.cached_content.clone();
-            let mut request = ModelRequest { candidate: candidate.clone(), cached_content, ..request.clone() };
+            let mut request =
+                ModelRequest { candidate: candidate.clone(), cached_content, ..request.clone() };
             if let (Some(cached), None) = (cached, &request.cached_content) {
                 request.cached_content = prepared(cached, &request).await?;
             }
@@ -118,7 +125,10 @@ pub(super) async fn ask(
             let mut watched = Watched { sink: &mut **sink, attempt: &attempt };
             match model.call(&request, &mut watched).await {
                 Ok(reply) if reply.text.is_empty() && reply.tool_calls.is_empty() => {
-                    let empty = ModelError::new(Provider::EmptyResponse, "the model answered without text or tool calls");
+                    let empty = ModelError::new(
+                        Provider::EmptyResponse,
+                        "the model answered without text or tool calls",
+                    );
                     Err(call_error(empty, &candidate))
                 }
                 Ok(reply) => {
@@ -126,7 +136,10 @@ pub(super) async fn ask(
                     Ok(reply)
                 }
                 Err(error) => {
-                    let cause = Cause { code: Some(WireCode::Known(error.mark().code())), message: error.to_string() };
+                    let cause = Cause {
+                        code: Some(WireCode::Known(error.mark().code())),
+                        message: error.to_string(),
+                    };
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
                     Err(call_error(error, &candidate))
                 }
@@ -177,13 +190,18 @@ fn call_error(error: ModelError, candidate: &Candidate) -> CallError {
                 (RunnerVerdict::Retry | RunnerVerdict::Wait, Some(after)) => Retry::After(after),
                 (RunnerVerdict::Retry | RunnerVerdict::Wait, None) => Retry::Backoff,
                 (
-                    RunnerVerdict::Surface | RunnerVerdict::Takeover | RunnerVerdict::Stop | RunnerVerdict::Repair,
+                    RunnerVerdict::Surface
+                    | RunnerVerdict::Takeover
+                    | RunnerVerdict::Stop
+                    | RunnerVerdict::Repair,
                     _,
                 ) => Retry::Forbidden,
             };
             ProviderFailure::received_as(&signal, verdict, error)
         }
-        Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => CallError::local(error),
+        Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => {
+            CallError::local(error)
+        }
     }
 }
 
@@ -220,7 +238,8 @@ fn unanswered(error: &ChainError, clock: &dyn Clock) -> Unanswered {
             // What the last provider stated is worth more to a caller than nothing.
             let stated = error.last_error().and_then(|error| moorline_taxonomy::Mark::find(error));
             let millis = stated.and_then(moorline_taxonomy::Mark::retry_after).map(|after| after.as_millis());
-            wire.retry_after_ms = wire.retry_after_ms.or(millis.and_then(|millis| u64::try_from(millis).ok()));
+            wire.retry_after_ms =
+                wire.retry_after_ms.or(millis.and_then(|millis| u64::try_from(millis).ok()));
         }
     }
     // The chain says how it ended; what ended it says why.

@@ -12,7 +12,9 @@ mod tool;
 mod turn;
 
 pub use message::{Message, ToolCall};
-pub use model::{Candidate, Model, ModelError, ModelReply, ModelRequest, Nothing, StopReason, StreamSink, ToolSpec, Usage};
+pub use model::{
+    Candidate, Model, ModelError, ModelReply, ModelRequest, Nothing, StopReason, StreamSink, ToolSpec, Usage,
+};
 pub use outcome::{Failure, Reply, RunOutcome, Superseded};
 pub use prompt_cache::{CacheError, CacheLedger, PromptCache};
 pub use runner::Runner;

@@ -233,5 +233,6 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// With a code of the taxonomy.
-    async fn call(&self, request: &ModelRequest, sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError>;
+    async fn call(&self, request: &ModelRequest, sink: &mut dyn StreamSink)
+    -> Result<ModelReply, ModelError>;
 }

@@ -17,10 +17,7 @@ use moorline_taxonomy::{Code, Mark, PromptCacheVerdict, policy};
 use serde_json::Value;
 
 use super::model::ModelRequest;
-use crate::{
-    AttemptError, Draft, RunWriter, Session, WriteAs,
-    transcript::Kind,
-};
+use crate::{AttemptError, Draft, RunWriter, Session, WriteAs, transcript::Kind};
 
 /// A prompt cache could not be prepared, or its handle not be stored.
 #[derive(Debug)]
@@ -55,7 +52,10 @@ impl CacheError {
 impl From<AttemptError> for CacheError {
     fn from(error: AttemptError) -> Self {
         let mark = Mark::new(error.code());
-        Self { message: "a prompt cache's handle could not be stored".to_owned(), mark: mark.caused_by(error) }
+        Self {
+            message: "a prompt cache's handle could not be stored".to_owned(),
+            mark: mark.caused_by(error),
+        }
     }
 }
 
@@ -79,7 +79,11 @@ pub trait PromptCache: Send + Sync {
     ///
     /// # Errors
     /// Logged and otherwise ignored, unless the policy says that the turn must know (coordination and cancellation).
-    async fn prepare(&self, request: &ModelRequest, ledger: &CacheLedger) -> Result<Option<String>, CacheError>;
+    async fn prepare(
+        &self,
+        request: &ModelRequest,
+        ledger: &CacheLedger,
+    ) -> Result<Option<String>, CacheError>;
 }
 
 /// The cache entries of a session: what earlier runs stored, and a way to store more.
@@ -92,18 +96,23 @@ pub struct CacheLedger {
 
 impl CacheLedger {
     pub(super) fn new(session: &Session, writer: RunWriter, clock: Arc<dyn Clock>) -> Self {
-        let custom = session.entries().iter().filter(|entry| entry.kind() == Kind::Custom).filter_map(|entry| {
-            let mut value = entry.value();
-            let custom_type = value.get("customType")?.as_str()?.to_owned();
-            Some((custom_type, value.get_mut("data")?.take()))
-        });
+        let custom =
+            session.entries().iter().filter(|entry| entry.kind() == Kind::Custom).filter_map(|entry| {
+                let mut value = entry.value();
+                let custom_type = value.get("customType")?.as_str()?.to_owned();
+                Some((custom_type, value.get_mut("data")?.take()))
+            });
         Self { writer, clock, entries: Mutex::new(custom.collect()) }
     }
 
     /// The latest entry of a type for which `is` holds.
     pub fn latest(&self, custom_type: &str, is: impl Fn(&Value) -> bool) -> Option<Value> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().rev().find(|(kind, data)| kind == custom_type && is(data)).map(|(_, data)| data.clone())
+        entries
+            .iter()
+            .rev()
+            .find(|(kind, data)| kind == custom_type && is(data))
+            .map(|(_, data)| data.clone())
     }
 
     /// Stores an entry in the session. Within this run it counts from now on, even where it could not be stored.
@@ -111,7 +120,10 @@ impl CacheLedger {
     /// # Errors
     /// As [`RunWriter::append`].
     pub async fn append(&self, custom_type: &str, data: Value) -> Result<(), CacheError> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).push((custom_type.to_owned(), data.clone()));
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((custom_type.to_owned(), data.clone()));
         self.writer.append(Draft::custom(custom_type, data), WriteAs::Metadata, self.clock.wall()).await?;
         Ok(())
     }

@@ -161,7 +161,8 @@ impl Runner {
         match broken {
             Broken::Halted(Halt::Stopped(why)) => RunOutcome::Cancelled(why),
             Broken::Halted(Halt::Deadline) => {
-                let mut wire = Wire::new(Provider::Timeout, "the run's deadline passed before the model had answered");
+                let mut wire =
+                    Wire::new(Provider::Timeout, "the run's deadline passed before the model had answered");
                 wire.effect = effect;
                 let last = run.last_failure.get_mut().unwrap_or_else(PoisonError::into_inner);
                 wire.causes.extend(last.take());

@@ -29,7 +29,8 @@ use crate::{
     Stop,
     attempt::{Attempt, AttemptError, Locked, Opening, Released, RunWriter, off_thread},
     transcript::{
-        Draft, Entry, Kind, Lines, NewSession, Provenance, Session, Tip, WriteAs, compose, load, message_of, paired,
+        Draft, Entry, Kind, Lines, NewSession, Provenance, Session, Tip, WriteAs, compose, load, message_of,
+        paired,
     },
 };
 
@@ -151,7 +152,8 @@ impl<'a> Run<'a> {
         }
         let mut messages = self.begin(&mut attempt, &session).await?;
         let cache = self.runner.prompt_cache.as_deref();
-        let ledger = cache.map(|_| CacheLedger::new(&session, attempt.writer(), Arc::clone(&self.runner.clock)));
+        let ledger =
+            cache.map(|_| CacheLedger::new(&session, attempt.writer(), Arc::clone(&self.runner.clock)));
         drop(session);
         for _ in 0..self.runner.max_rounds {
             let released = attempt.release_for_prompt().await?;
@@ -159,7 +161,14 @@ impl<'a> Run<'a> {
             let cached = cache.zip(ledger.as_ref()).map(|(cache, ledger)| Cached { cache, ledger });
             let request = self.request(&messages);
             let last = &self.last_failure;
-            let asking = Asking { failover: &runner.failover, model, turn: self.turn, cached, clock: &runner.clock, last };
+            let asking = Asking {
+                failover: &runner.failover,
+                model,
+                turn: self.turn,
+                cached,
+                clock: &runner.clock,
+                last,
+            };
             let asking = ask(asking, request, sink);
             let answer = match self.unless_halted(asking).await {
                 Ok(Ok(answer)) => answer,
@@ -182,7 +191,10 @@ impl<'a> Run<'a> {
                         "the reply may not be on disk yet"
                     );
                 }
-                return self.replied.clone().ok_or_else(|| Broken::Failed(Wire::new(Local::Bug, "a reply got lost")));
+                return self
+                    .replied
+                    .clone()
+                    .ok_or_else(|| Broken::Failed(Wire::new(Local::Bug, "a reply got lost")));
             }
             let released = attempt.release_for_prompt().await?;
             let results = match self.call_tools(&calls, tools, &released).await {
@@ -193,15 +205,22 @@ impl<'a> Run<'a> {
         }
         let rounds = self.runner.max_rounds;
         let released = attempt.release_for_prompt().await?;
-        let wire = Wire::new(Local::Config, format!("the model asked for tools {rounds} times in one turn (max rounds)"));
+        let wire = Wire::new(
+            Local::Config,
+            format!("the model asked for tools {rounds} times in one turn (max rounds)"),
+        );
         self.note(released, "failed", json!({"code": wire.code.to_string()})).await;
         Err(Broken::Failed(wire))
     }
 
     fn opening(&self) -> Opening {
         let runner = self.runner;
-        let mut opening =
-            Opening::new(&runner.locks, self.turn.transcript.clone(), self.tag.clone(), runner.format.clone());
+        let mut opening = Opening::new(
+            &runner.locks,
+            self.turn.transcript.clone(),
+            self.tag.clone(),
+            runner.format.clone(),
+        );
         opening.durability = runner.durability;
         let left = self.turn.deadline.map(|deadline| deadline.saturating_duration_since(runner.clock.now()));
         let timeout = match (runner.locks.config().acquire_timeout, left) {
@@ -223,8 +242,10 @@ impl<'a> Run<'a> {
 
     async fn load(&self, attempt: &Attempt<Locked>) -> Result<Session, Broken> {
         let read = |error| AttemptError::read(self.turn.transcript.clone(), error);
-        let (file, len) = attempt.look(|file, len| file.try_clone().map(|file| (file, len))).await?.map_err(read)?;
-        let session = off_thread(len, move || load(&file, len)).await.and_then(|loaded| loaded).map_err(read)?;
+        let (file, len) =
+            attempt.look(|file, len| file.try_clone().map(|file| (file, len))).await?.map_err(read)?;
+        let session =
+            off_thread(len, move || load(&file, len)).await.and_then(|loaded| loaded).map_err(read)?;
         if let Some(unfinished) = session.unfinished() {
             if unfinished.idempotency_key.as_deref() != Some(self.turn.key()) {
                 tracing::warn!(
@@ -259,15 +280,18 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the user's message, unless it is there, and makes the conversation.
-    async fn begin(&mut self, attempt: &mut Attempt<Locked>, session: &Session) -> Result<Vec<Message>, Broken> {
+    async fn begin(
+        &mut self,
+        attempt: &mut Attempt<Locked>,
+        session: &Session,
+    ) -> Result<Vec<Message>, Broken> {
         let at = self.runner.clock.wall();
         let said = record::user(&self.turn.message, self.turn.key(), at);
         let there = session.entries().iter().rposition(|entry| {
             entry.role() == Some("user")
                 && entry.kind() == Kind::Message
                 && (self.is_this_turn(entry)
-                    || entry.value()["message"]["idempotencyKey"].as_str()
-                        == Some(self.turn.key()))
+                    || entry.value()["message"]["idempotencyKey"].as_str() == Some(self.turn.key()))
         });
         let mut messages = session.messages();
         match there {
@@ -301,7 +325,11 @@ impl<'a> Run<'a> {
     }
 
     fn header(&self, at: std::time::SystemTime) -> Vec<u8> {
-        let id = self.turn.transcript.file_stem().map_or_else(crate::ids::fresh, |stem| stem.to_string_lossy().into_owned());
+        let id = self
+            .turn
+            .transcript
+            .file_stem()
+            .map_or_else(crate::ids::fresh, |stem| stem.to_string_lossy().into_owned());
         let session_key = self.turn.session_key.clone();
         NewSession { id, session_key, cwd: std::path::PathBuf::new(), parent_session: None }.header(at)
     }
@@ -360,7 +388,11 @@ impl<'a> Run<'a> {
                 replayed: false,
             });
         }
-        messages.extend(news.iter().filter_map(|line| Entry::read(line.as_bytes())).filter_map(|entry| message_of(&entry)));
+        messages.extend(
+            news.iter()
+                .filter_map(|line| Entry::read(line.as_bytes()))
+                .filter_map(|entry| message_of(&entry)),
+        );
         messages.push(Message::Assistant { text: reply.text, calls: reply.tool_calls, raw: message });
         Ok(attempt)
     }
@@ -387,7 +419,11 @@ impl<'a> Run<'a> {
             let result = match self.unless_halted(tools.call(call, &context)).await? {
                 Ok(result) => result,
                 Err(error) => {
-                    tracing::info!(tool = call.name, error = &error as &dyn std::error::Error, "a tool call failed");
+                    tracing::info!(
+                        tool = call.name,
+                        error = &error as &dyn std::error::Error,
+                        "a tool call failed"
+                    );
                     ToolResult { text: error.to_string(), is_error: true }
                 }
             };
@@ -407,21 +443,35 @@ impl<'a> Run<'a> {
             .into_iter()
             .map(|(call, result)| {
                 let raw = record::tool_result(&call, &result, at);
-                Message::ToolResult { call_id: call.id, name: call.name, text: result.text, is_error: result.is_error, raw }
+                Message::ToolResult {
+                    call_id: call.id,
+                    name: call.name,
+                    text: result.text,
+                    is_error: result.is_error,
+                    raw,
+                }
             })
             .collect();
         let raw = |message: &Message| match message {
-            Message::ToolResult { raw, .. } | Message::User { raw, .. } | Message::Assistant { raw, .. } => raw.clone(),
+            Message::ToolResult { raw, .. } | Message::User { raw, .. } | Message::Assistant { raw, .. } => {
+                raw.clone()
+            }
         };
         self.unwritten = made.iter().map(raw).collect();
         let coming = released.reacquire_after_prompt();
         let (mut attempt, news) = self.unless_halted(coming).await??;
-        let drafts: Vec<_> =
-            made.iter().map(|message| (Draft::message(raw(message)), self.mark(WriteAs::Turn, None))).collect();
+        let drafts: Vec<_> = made
+            .iter()
+            .map(|message| (Draft::message(raw(message)), self.mark(WriteAs::Turn, None)))
+            .collect();
         attempt.append(|tip: &Tip| -> Lines { compose(tip, &drafts, at) }).await?;
         self.unwritten.clear();
         messages.extend(made);
-        messages.extend(news.iter().filter_map(|line| Entry::read(line.as_bytes())).filter_map(|entry| message_of(&entry)));
+        messages.extend(
+            news.iter()
+                .filter_map(|line| Entry::read(line.as_bytes()))
+                .filter_map(|entry| message_of(&entry)),
+        );
         Ok(attempt)
     }
 

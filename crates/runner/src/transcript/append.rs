@@ -5,7 +5,9 @@
 
 use std::{io, path::Path, time::SystemTime};
 
-use moorline_lock_core::{Durability, Journal, JournalError, LockError, Locks, ReleaseError, RunTag, Target, Wait};
+use moorline_lock_core::{
+    Durability, Journal, JournalError, LockError, Locks, ReleaseError, RunTag, Target, Wait,
+};
 use moorline_taxonomy::{Local, Mark};
 
 use super::{
@@ -46,7 +48,10 @@ pub enum SessionError {
 
 impl SessionError {
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
-        Self::Read { path: path.display().to_string(), mark: Mark::new(Local::Unclassified).caused_by(source) }
+        Self::Read {
+            path: path.display().to_string(),
+            mark: Mark::new(Local::Unclassified).caused_by(source),
+        }
     }
 }
 
@@ -116,7 +121,8 @@ pub(crate) async fn append_with(
     let held = locks.acquire_within(&target, tag, wait).await?;
     let added = async {
         let (mut journal, _) = Journal::open(&held, Durability::Append, |line| Jsonl.is_whole(line)).await?;
-        let tip = Jsonl.tip(journal.file(), journal.len()).map_err(|source| SessionError::read(path, source))?;
+        let tip =
+            Jsonl.tip(journal.file(), journal.len()).map_err(|source| SessionError::read(path, source))?;
         let lines = compose(&tip, &[(draft, provenance)], at);
         let len = journal.append(&held, &lines.bytes).await?;
         let entry_id = if lines.tip.linear { None } else { lines.tip.leaf };
@@ -131,6 +137,9 @@ pub(crate) async fn append_with(
 /// guard itself.
 pub(crate) fn released(release: Result<(), ReleaseError>) {
     if let Err(error) = release {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the session lock was not released as it should");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the session lock was not released as it should"
+        );
     }
 }

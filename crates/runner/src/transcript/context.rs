@@ -13,7 +13,8 @@ use super::{
 use crate::run::{Message, ToolCall};
 
 /// The result that stands for one that was never recorded.
-const INTERRUPTED: &str = "The run ended before this tool's result was recorded. It may or may not have had its effect.";
+const INTERRUPTED: &str =
+    "The run ended before this tool's result was recorded. It may or may not have had its effect.";
 
 impl Session {
     /// The conversation as a model is told it: the active branch from the latest compaction on, with announcements that were
@@ -27,7 +28,10 @@ impl Session {
             let value = branch[at].value();
             let kept = value.get("firstKeptEntryId").and_then(Value::as_str).map(str::to_owned);
             let summary = value.get("summary").and_then(Value::as_str).unwrap_or_default();
-            messages.push(user(format!("The conversation before this point was summarised:\n\n{summary}"), &value));
+            messages.push(user(
+                format!("The conversation before this point was summarised:\n\n{summary}"),
+                &value,
+            ));
             branch.iter().position(|entry| kept.is_some() && entry.id() == kept.as_deref()).unwrap_or(at)
         });
         let on_branch = &branch[kept_from.unwrap_or(0)..];
@@ -77,7 +81,11 @@ fn from_message(message: &Value) -> Option<Message> {
         "assistant" => {
             let calls = calls_of(message);
             // A failed call leaves an empty message behind; providers refuse those.
-            (!text.is_empty() || !calls.is_empty()).then(|| Message::Assistant { text, calls, raw: message.clone() })
+            (!text.is_empty() || !calls.is_empty()).then(|| Message::Assistant {
+                text,
+                calls,
+                raw: message.clone(),
+            })
         }
         "toolResult" => Some(Message::ToolResult {
             call_id: field("toolCallId"),

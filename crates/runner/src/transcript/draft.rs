@@ -43,7 +43,9 @@ impl Draft {
     /// A user's message of plain text.
     #[must_use]
     pub fn user(text: &str, at: SystemTime) -> Self {
-        Self::message(json!({"role": "user", "content": [{"type": "text", "text": text}], "timestamp": clock::millis(at)}))
+        Self::message(
+            json!({"role": "user", "content": [{"type": "text", "text": text}], "timestamp": clock::millis(at)}),
+        )
     }
 
     /// A copy of a text that was delivered elsewhere, in the form that programs of the generation know.
@@ -71,12 +73,15 @@ impl Draft {
     /// A message put in by a program: part of the conversation.
     #[must_use]
     pub fn custom_message(custom_type: &str, text: &str, details: Value) -> Self {
-        Self::new("custom_message", [
-            ("customType", custom_type.into()),
-            ("content", text.into()),
-            ("display", true.into()),
-            ("details", details),
-        ])
+        Self::new(
+            "custom_message",
+            [
+                ("customType", custom_type.into()),
+                ("content", text.into()),
+                ("display", true.into()),
+                ("details", details),
+            ],
+        )
     }
 
     /// A name for another entry.

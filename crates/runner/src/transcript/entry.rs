@@ -103,7 +103,8 @@ impl Entry {
         }
         let raw = std::str::from_utf8(line).ok()?;
         let value: Value = serde_json::from_str(raw).ok()?;
-        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+        let text =
+            |key: &str| value.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
         let kind = match text("type")? {
             "session" => Kind::Header,
             "message" => Kind::Message,
@@ -187,7 +188,8 @@ impl Entry {
     #[must_use]
     pub fn text(&self) -> String {
         let value = self.value();
-        let holder = if self.kind == Kind::Message { value.get("message").unwrap_or(&Value::Null) } else { &value };
+        let holder =
+            if self.kind == Kind::Message { value.get("message").unwrap_or(&Value::Null) } else { &value };
         text_of(holder.get("content").unwrap_or(&Value::Null))
     }
 
@@ -201,7 +203,9 @@ impl Entry {
             (Some(mark), _) if mark.run == run => Origin::Own,
             (_, Kind::Message) if self.transcript_only => Origin::Mirror,
             (_, Kind::Message | Kind::CustomMessage) => Origin::Foreign,
-            (_, Kind::Header | Kind::Custom | Kind::Label | Kind::SessionInfo | Kind::Setting) => Origin::Metadata,
+            (_, Kind::Header | Kind::Custom | Kind::Label | Kind::SessionInfo | Kind::Setting) => {
+                Origin::Metadata
+            }
             (_, Kind::Leaf | Kind::Compaction | Kind::BranchSummary | Kind::Other) => Origin::Metadata,
         }
     }
@@ -212,7 +216,8 @@ pub(crate) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(blocks) => {
-            let texts = blocks.iter().filter(|block| block.get("type").and_then(Value::as_str) == Some("text"));
+            let texts =
+                blocks.iter().filter(|block| block.get("type").and_then(Value::as_str) == Some("text"));
             texts.filter_map(|block| block.get("text").and_then(Value::as_str)).collect::<Vec<_>>().join("\n")
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),

@@ -63,7 +63,12 @@ pub trait Transcript: Send + Sync {
     ///
     /// # Errors
     /// The lines cannot be read.
-    fn merge(&self, run: &str, tip: Tip, lines: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> io::Result<Merged> {
+    fn merge(
+        &self,
+        run: &str,
+        tip: Tip,
+        lines: &mut dyn Iterator<Item = io::Result<Vec<u8>>>,
+    ) -> io::Result<Merged> {
         for line in lines {
             if self.origin(&line?, run) == Origin::Foreign {
                 return Ok(Merged::Takeover { what: "a line of another writer".to_owned() });

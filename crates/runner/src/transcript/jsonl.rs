@@ -28,7 +28,12 @@ impl Transcript for Jsonl {
         Entry::read(line).map_or(Origin::Metadata, |entry| entry.origin(run))
     }
 
-    fn merge(&self, run: &str, tip: Tip, lines: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> io::Result<Merged> {
+    fn merge(
+        &self,
+        run: &str,
+        tip: Tip,
+        lines: &mut dyn Iterator<Item = io::Result<Vec<u8>>>,
+    ) -> io::Result<Merged> {
         let mut merging = Merging::new(run, tip);
         for line in lines {
             if let Some(what) = merging.add(&line?) {

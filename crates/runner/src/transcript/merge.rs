@@ -53,7 +53,12 @@ impl<'a> Merging<'a> {
 
     fn metadata(&mut self, entry: &Entry) -> Option<String> {
         match entry.kind() {
-            Kind::Header | Kind::Custom | Kind::Label | Kind::SessionInfo | Kind::Message | Kind::CustomMessage => None,
+            Kind::Header
+            | Kind::Custom
+            | Kind::Label
+            | Kind::SessionInfo
+            | Kind::Message
+            | Kind::CustomMessage => None,
             Kind::Setting | Kind::Compaction | Kind::Other => {
                 self.follow(entry);
                 None

@@ -21,7 +21,8 @@ pub(super) fn covered(old: &[u8], new: &[u8]) -> Option<u64> {
         if !same(&old_entry, &new_entry, previous.as_deref()) {
             return None;
         }
-        previous = new_entry.get("id").and_then(Value::as_str).filter(|_| !is_header(&new_entry)).map(str::to_owned);
+        previous =
+            new_entry.get("id").and_then(Value::as_str).filter(|_| !is_header(&new_entry)).map(str::to_owned);
         end = new_end;
     }
     Some(end as u64)
@@ -50,26 +51,33 @@ fn is_header(entry: &Map<String, Value>) -> bool {
 
 fn same(old: &Map<String, Value>, new: &Map<String, Value>, previous: Option<&str>) -> bool {
     if is_header(old) || is_header(new) {
-        let version = |header: &Map<String, Value>| header.get("version").and_then(Value::as_u64).unwrap_or(1);
+        let version =
+            |header: &Map<String, Value>| header.get("version").and_then(Value::as_u64).unwrap_or(1);
         return version(old) <= version(new) && equal_but(old, new, &["version"]);
     }
-    let id = new.get("id").and_then(Value::as_str).is_some() && old.get("id").is_none_or(|id| Some(id) == new.get("id"));
+    let id = new.get("id").and_then(Value::as_str).is_some()
+        && old.get("id").is_none_or(|id| Some(id) == new.get("id"));
     let parent = match old.get("parentId") {
         Some(parent) => Some(parent) == new.get("parentId"),
         None => new.get("parentId").is_some_and(|parent| parent.as_str() == previous),
     };
-    id && parent && equal_but(old, new, &["id", "parentId", "message", "firstKeptEntryIndex", "firstKeptEntryId"]) && {
-        let kept = old.get("firstKeptEntryId").is_none_or(|kept| Some(kept) == new.get("firstKeptEntryId"));
-        kept && same_message(old.get("message"), new.get("message"))
-    }
+    id && parent
+        && equal_but(old, new, &["id", "parentId", "message", "firstKeptEntryIndex", "firstKeptEntryId"])
+        && {
+            let kept =
+                old.get("firstKeptEntryId").is_none_or(|kept| Some(kept) == new.get("firstKeptEntryId"));
+            kept && same_message(old.get("message"), new.get("message"))
+        }
 }
 
 /// Equal, apart from the role that version 3 renamed.
 fn same_message(old: Option<&Value>, new: Option<&Value>) -> bool {
     match (old, new) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            let role = |message: &Map<String, Value>| message.get("role").and_then(Value::as_str).map(str::to_owned);
-            let renamed = role(old).as_deref() == Some("hookMessage") && role(new).as_deref() == Some("custom");
+            let role =
+                |message: &Map<String, Value>| message.get("role").and_then(Value::as_str).map(str::to_owned);
+            let renamed =
+                role(old).as_deref() == Some("hookMessage") && role(new).as_deref() == Some("custom");
             (renamed || role(old) == role(new)) && equal_but(old, new, &["role"])
         }
         (old, new) => old == new,
@@ -78,7 +86,8 @@ fn same_message(old: Option<&Value>, new: Option<&Value>) -> bool {
 
 fn equal_but(old: &Map<String, Value>, new: &Map<String, Value>, but: &[&str]) -> bool {
     let rest = |object: &Map<String, Value>| object.keys().filter(|key| !but.contains(&key.as_str())).count();
-    rest(old) == rest(new) && old.iter().all(|(key, value)| but.contains(&key.as_str()) || new.get(key) == Some(value))
+    rest(old) == rest(new)
+        && old.iter().all(|(key, value)| but.contains(&key.as_str()) || new.get(key) == Some(value))
 }
 
 #[cfg(test)]

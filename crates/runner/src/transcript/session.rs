@@ -125,7 +125,12 @@ impl Session {
     pub fn name(&self) -> Option<String> {
         let info = self.entries.iter().rev().find(|entry| entry.kind() == Kind::SessionInfo)?;
         let value = info.value();
-        value.get("name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned)
+        value
+            .get("name")
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
     }
 
     /// Where the next entry goes.
@@ -148,7 +153,9 @@ impl Session {
                 settled.extend(mark.turn.clone());
             }
         }
-        for entry in self.branch().rev().filter(|entry| entry.kind() == Kind::Message && !entry.transcript_only) {
+        for entry in
+            self.branch().rev().filter(|entry| entry.kind() == Kind::Message && !entry.transcript_only)
+        {
             let value = entry.value();
             let message = value.get("message").unwrap_or(&Value::Null);
             match entry.role() {
@@ -282,7 +289,10 @@ pub(crate) fn load(file: &File, len: u64) -> io::Result<Session> {
         reading.met_compaction = true;
     };
     if reading.broken > 0 {
-        tracing::warn!(lines = reading.broken, "a transcript has lines that are not readable; they are skipped");
+        tracing::warn!(
+            lines = reading.broken,
+            "a transcript has lines that are not readable; they are skipped"
+        );
     }
     Ok(Session {
         header,
@@ -345,7 +355,8 @@ impl Reading {
                     if entry.kind() == Kind::Compaction && !self.met_compaction {
                         self.met_compaction = true;
                         let value = entry.value();
-                        self.kept_from = value.get("firstKeptEntryId").and_then(Value::as_str).map(str::to_owned);
+                        self.kept_from =
+                            value.get("firstKeptEntryId").and_then(Value::as_str).map(str::to_owned);
                     }
                     let reached = self.kept_from.is_some() && self.kept_from.as_deref() == entry.id();
                     self.entries.push(entry);

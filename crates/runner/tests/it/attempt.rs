@@ -98,8 +98,12 @@ async fn another_process_writes_metadata_during_the_prompt() {
     let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
     let wait = Wait { timeout: Some(Duration::from_secs(1)), ..Wait::default() };
     let other = RunTag::new("mirror");
-    append_entry(&site.locks, &site.path, &other, wait, Draft::label("u1", "x"), WriteAs::Metadata, at()).await.unwrap();
-    append_entry(&site.locks, &site.path, &other, wait, Draft::mirror("x", at()), WriteAs::Mirror, at()).await.unwrap();
+    append_entry(&site.locks, &site.path, &other, wait, Draft::label("u1", "x"), WriteAs::Metadata, at())
+        .await
+        .unwrap();
+    append_entry(&site.locks, &site.path, &other, wait, Draft::mirror("x", at()), WriteAs::Mirror, at())
+        .await
+        .unwrap();
     let announce = Draft::custom_message("moorline.announce", "child done", json!({}));
     append_entry(&site.locks, &site.path, &other, wait, announce, WriteAs::Announce, at()).await.unwrap();
     let (locked, news) = released.reacquire_after_prompt().await.unwrap();
@@ -149,7 +153,8 @@ async fn a_stale_lock_on_the_way_back_is_a_takeover() {
     let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
     // A live owner that holds the lock for too long is reported, and stays.
     let other = Child::holding(&site.path);
-    let error = timeout(Duration::from_secs(5), released.reacquire_after_prompt()).await.unwrap().unwrap_err();
+    let error =
+        timeout(Duration::from_secs(5), released.reacquire_after_prompt()).await.unwrap().unwrap_err();
     let wire = moorline_taxonomy::Wire::of(&error);
     assert!(error.is_takeover());
     assert!(wire.causes.iter().any(|cause| cause.message.contains("stale")), "{wire:?}");
@@ -176,7 +181,8 @@ async fn an_attempt_dropped_while_waiting_for_the_lock_leaves_nothing() {
     let waiting = Attempt::acquire(opening(&site, "r2"));
     assert!(timeout(Duration::from_millis(20), waiting).await.is_err());
     first.finish().await.unwrap();
-    let third = timeout(Duration::from_secs(1), Attempt::acquire(opening(&site, "r3"))).await.unwrap().unwrap();
+    let third =
+        timeout(Duration::from_secs(1), Attempt::acquire(opening(&site, "r3"))).await.unwrap().unwrap();
     third.finish().await.unwrap();
     assert!(site.lock_is_free());
 }
@@ -215,7 +221,8 @@ async fn two_attempts_of_one_session_in_one_process_are_ordered() {
     says(&mut first, "r0", "x").await;
     first.finish().await.unwrap();
     set.join_all().await;
-    let order: Vec<_> = site.entries().iter().skip(2).filter_map(|entry| entry.id().map(str::to_owned)).collect();
+    let order: Vec<_> =
+        site.entries().iter().skip(2).filter_map(|entry| entry.id().map(str::to_owned)).collect();
     let expected: Vec<_> = (0..=8).map(|n| format!("r{n}-x")).collect();
     assert_eq!(order, expected);
 }
@@ -258,7 +265,8 @@ async fn an_abort_revokes_a_stuck_writer_and_releases_in_time() {
     let writer = locked.writer();
     let busy = std::fs::File::open(&site.path).unwrap();
     busy.lock().unwrap();
-    let append = tokio::spawn(async move { writer.append(Draft::label("u1", "x"), WriteAs::Metadata, at()).await });
+    let append =
+        tokio::spawn(async move { writer.append(Draft::label("u1", "x"), WriteAs::Metadata, at()).await });
     tokio::time::sleep(Duration::from_millis(20)).await;
     let begun = Instant::now();
     locked.abort(Duration::from_millis(300)).await;
@@ -311,7 +319,8 @@ async fn a_revoked_lock_refuses_the_append() {
     started(&site);
     let mut locked = attempt(&site, "r1").await;
     site.locks.revoke_own(&site.path).unwrap();
-    let line = |_: &moorline_runner::Tip| moorline_runner::Lines { bytes: b"{}\n".to_vec(), ..Default::default() };
+    let line =
+        |_: &moorline_runner::Tip| moorline_runner::Lines { bytes: b"{}\n".to_vec(), ..Default::default() };
     let error = locked.append(line).await.unwrap_err();
     assert_eq!(error.code(), Code::Coordination(Coordination::LockLost));
     assert_eq!(site.entries().len(), 2);
@@ -327,7 +336,8 @@ async fn a_writer_that_took_no_lock_is_met_at_the_append() {
     crate::support::foreign(&site.path, &mirror);
     says(&mut locked, "r1", "merged").await;
     crate::support::foreign(&site.path, &crate::support::foreign_user(&site.path, "mine"));
-    let line = |_: &moorline_runner::Tip| moorline_runner::Lines { bytes: b"{}\n".to_vec(), ..Default::default() };
+    let line =
+        |_: &moorline_runner::Tip| moorline_runner::Lines { bytes: b"{}\n".to_vec(), ..Default::default() };
     assert!(locked.append(line).await.unwrap_err().is_takeover());
     assert!(site.lock_is_free());
     assert_eq!(leaf_of(&site.path).as_deref(), Some("f-mine"));

@@ -88,7 +88,8 @@ fn child() {
     match role.as_str() {
         "hold" => runtime.block_on(async {
             let target = Target::sidecar_of(Path::new(&argument)).unwrap();
-            let held = Locks::new(LockConfig::default()).acquire(&target, &RunTag::new("child")).await.unwrap();
+            let held =
+                Locks::new(LockConfig::default()).acquire(&target, &RunTag::new("child")).await.unwrap();
             say("held");
             until_told();
             held.release().await.unwrap();

@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use moorline_lock_core::{LockConfig, Locks, failpoint};
 use moorline_retry::{Clock, Sleep, SystemClock};
 use moorline_runner::{
-    Candidate, Incoming, Kind, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Runner, Stop,
-    StreamSink, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, Turn, read_session, scan_session,
+    Candidate, Incoming, Kind, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Runner,
+    Stop, StreamSink, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, Turn, read_session,
+    scan_session,
 };
 use serde_json::Value;
 
@@ -55,9 +56,16 @@ struct TwoSteps;
 
 #[async_trait]
 impl Model for TwoSteps {
-    async fn call(&self, request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
         step("model begins");
-        let answered = request.messages.iter().any(|message| matches!(message, moorline_runner::Message::ToolResult { .. }));
+        let answered = request
+            .messages
+            .iter()
+            .any(|message| matches!(message, moorline_runner::Message::ToolResult { .. }));
         step("model ends");
         Ok(if answered { ModelReply::text("done") } else { wants("c1", "count") })
     }
@@ -125,29 +133,46 @@ async fn a_turn_killed_at_any_step_is_continued_by_a_fresh_process() {
         let before: Vec<_> = scan_session(&site.path).unwrap().map(|entry| entry.unwrap()).collect();
         let session = read_session(&site.path).unwrap();
         assert_eq!(session.broken_lines(), 0);
-        let written = before.iter().any(|entry| entry.role() == Some("user") && entry.text() == "hi" && entry.id() != Some("u1"));
+        let written = before
+            .iter()
+            .any(|entry| entry.role() == Some("user") && entry.text() == "hi" && entry.id() != Some("u1"));
         let answered = before.iter().any(|entry| entry.text() == "done");
         let unfinished = session.unfinished();
         match (written, answered) {
             (true, true) => assert_eq!(unfinished, None, "step {steps}"),
-            (true, false) => assert_eq!(unfinished.unwrap().idempotency_key.as_deref(), Some("hi"), "step {steps}"),
+            (true, false) => {
+                assert_eq!(unfinished.unwrap().idempotency_key.as_deref(), Some("hi"), "step {steps}")
+            }
             (false, _) => assert_eq!(unfinished.unwrap().entry_id.as_deref(), Some("u1"), "step {steps}"),
         }
 
         // A fresh process (this one) sends the same message again.
         let outcome = run(&site.path, "r2", "hi").await;
-        assert!(matches!(&outcome, RunOutcome::Replied(reply) if reply.text == "done"), "step {steps}: {outcome:?}");
+        assert!(
+            matches!(&outcome, RunOutcome::Replied(reply) if reply.text == "done"),
+            "step {steps}: {outcome:?}"
+        );
         let after: Vec<_> = scan_session(&site.path).unwrap().map(|entry| entry.unwrap()).collect();
         for (old, new) in before.iter().zip(&after) {
             assert_eq!(old.raw(), new.raw(), "step {steps}: nothing is lost or changed");
         }
         let count = |role: &str, text: &str| {
-            after.iter().filter(|e| e.kind() == Kind::Message && e.role() == Some(role) && e.text() == text).count()
+            after
+                .iter()
+                .filter(|e| e.kind() == Kind::Message && e.role() == Some(role) && e.text() == text)
+                .count()
         };
         // The first message of the session says "hi", too.
-        assert_eq!((count("user", "hi"), count("assistant", "done")), (2, 1), "step {steps}: nothing is there twice");
+        assert_eq!(
+            (count("user", "hi"), count("assistant", "done")),
+            (2, 1),
+            "step {steps}: nothing is there twice"
+        );
         let effects = std::fs::read(site.path.with_extension("effects")).unwrap_or_default();
-        assert!(effects.len() <= 1, "step {steps}: a tool whose call is in the transcript is never called again");
+        assert!(
+            effects.len() <= 1,
+            "step {steps}: a tool whose call is in the transcript is never called again"
+        );
         assert!(site.lock_is_free());
         steps += 1;
     }

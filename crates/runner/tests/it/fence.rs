@@ -5,7 +5,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use moorline_runner::{AttemptError, TakeoverCause};
 use serde_json::{Value, json};
 
-use crate::support::{Site, attempt, foreign, foreign_raw, foreign_user, leaf_of, replace, rewrite, says, started};
+use crate::support::{
+    Site, attempt, foreign, foreign_raw, foreign_user, leaf_of, replace, rewrite, says, started,
+};
 
 /// Sends a run away from a started session, lets `meanwhile` happen, and brings it back; then it says something. Gives the
 /// parent of what it said, or why it may not.
@@ -24,7 +26,11 @@ async fn away(site: &Site, meanwhile: impl FnOnce(&Site)) -> Result<Option<Strin
             Ok(entry.parent_id().map(str::to_owned))
         }
         Err(error) => {
-            assert_eq!(std::fs::read(&site.path).unwrap_or_default(), before, "nothing is written after a takeover");
+            assert_eq!(
+                std::fs::read(&site.path).unwrap_or_default(),
+                before,
+                "nothing is written after a takeover"
+            );
             assert!(site.lock_is_free());
             Err(error)
         }
@@ -82,7 +88,8 @@ async fn metadata_labels_and_names_are_merged() {
 
 #[tokio::test]
 async fn a_side_entry_is_merged_whoever_wrote_it() {
-    let user = json!({"type": "message", "appendMode": "side", "message": {"role": "user", "content": "aside"}});
+    let user =
+        json!({"type": "message", "appendMode": "side", "message": {"role": "user", "content": "aside"}});
     merged(|site| foreign(&site.path, &entry(user, site))).await;
     let leaf = json!({"type": "leaf", "targetId": "u1", "appendParentId": "u1", "appendMode": "side"});
     merged(|site| foreign(&site.path, &entry(leaf, site))).await;
@@ -210,7 +217,8 @@ async fn a_transcript_rewritten_in_place_is_compared() {
 #[tokio::test]
 async fn changed_permissions_are_no_takeover() {
     use std::os::unix::fs::PermissionsExt;
-    let chmod = |site: &Site| std::fs::set_permissions(&site.path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let chmod =
+        |site: &Site| std::fs::set_permissions(&site.path, std::fs::Permissions::from_mode(0o640)).unwrap();
     merged(chmod).await;
     // A backup that links the file for a moment changes its change time, too.
     merged(|site| {
@@ -257,7 +265,11 @@ async fn a_linear_migration_is_accepted() {
         first_generation(&site);
         let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
         let migrated = migrate(&site.path);
-        if in_place { rewrite(&site.path, &migrated) } else { replace(&site.path, &migrated) }
+        if in_place {
+            rewrite(&site.path, &migrated)
+        } else {
+            replace(&site.path, &migrated)
+        }
         let (mut locked, _) = released.reacquire_after_prompt().await.unwrap();
         says(&mut locked, "r1", "after").await;
         locked.finish().await.unwrap();
@@ -280,7 +292,8 @@ async fn a_migration_that_also_changed_something_is_a_takeover() {
 async fn an_oversize_rewrite_is_a_takeover_even_if_it_is_the_same() {
     let site = Site::new();
     started(&site);
-    let padding = format!("{}\n", json!({"type": "custom", "customType": "x", "data": "x".repeat(1024 * 1024)}));
+    let padding =
+        format!("{}\n", json!({"type": "custom", "customType": "x", "data": "x".repeat(1024 * 1024)}));
     foreign_raw(&site.path, padding.repeat(9).as_bytes());
     let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
     replace(&site.path, &std::fs::read(&site.path).unwrap());
@@ -323,6 +336,8 @@ async fn a_torn_line_of_a_crashed_writer_is_cut_and_kept() {
 
 #[tokio::test]
 async fn a_whole_last_line_without_its_newline_is_completed_and_judged() {
-    let cause = taken_over(|site| foreign_raw(&site.path, foreign_user(&site.path, "me too").to_string().as_bytes())).await;
+    let cause =
+        taken_over(|site| foreign_raw(&site.path, foreign_user(&site.path, "me too").to_string().as_bytes()))
+            .await;
     assert!(cause.words().contains("user message"), "{cause:?}");
 }

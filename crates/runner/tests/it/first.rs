@@ -49,6 +49,9 @@ async fn the_same_key_is_answered_once() {
     let turn = site.turn("r1", "hi");
     site.run(&turn, &Scripted::says("hello")).await;
     let again = site.run(&turn, &Scripted::default()).await;
-    assert!(matches!(&again, RunOutcome::Replied(reply) if reply.replayed && reply.text == "hello"), "{again:?}");
+    assert!(
+        matches!(&again, RunOutcome::Replied(reply) if reply.replayed && reply.text == "hello"),
+        "{again:?}"
+    );
     assert_eq!(site.said().len(), 2);
 }

@@ -48,7 +48,8 @@ pub fn child(path: &str) {
         let tag = moorline_lock_core::RunTag::new("r1");
         let opening = Opening::new(&locks, path.into(), tag, std::sync::Arc::new(Jsonl));
         let attempt = moorline_runner::Attempt::acquire(opening).await.unwrap();
-        let (attempt, _) = attempt.release_for_prompt().await.unwrap().reacquire_after_prompt().await.unwrap();
+        let (attempt, _) =
+            attempt.release_for_prompt().await.unwrap().reacquire_after_prompt().await.unwrap();
         attempt.finish().await
     });
     opened.unwrap();

@@ -17,8 +17,8 @@ use std::{
 use async_trait::async_trait;
 use moorline_lock_core::{RunTag, Wait};
 use moorline_runner::{
-    Draft, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Stop, StreamSink, WriteAs, append_entry,
-    append_parked, dismiss_parked, list_parked, read_session,
+    Draft, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Stop, StreamSink, WriteAs,
+    append_entry, append_parked, dismiss_parked, list_parked, read_session,
 };
 use moorline_taxonomy::{Cancelled, Provider};
 use proptest::prelude::*;
@@ -66,11 +66,17 @@ impl Other {
             foreign(path, &entry);
         };
         match self {
-            Self::User => add(json!({"type": "message", "message": {"role": "user", "content": format!("other {n}")}})),
-            Self::Mirror => add(json!({"type": "message", "message": {"role": "assistant", "provider": "openclaw",
-                "model": "delivery-mirror", "content": "sent"}})),
+            Self::User => {
+                add(json!({"type": "message", "message": {"role": "user", "content": format!("other {n}")}}))
+            }
+            Self::Mirror => {
+                add(json!({"type": "message", "message": {"role": "assistant", "provider": "openclaw",
+                "model": "delivery-mirror", "content": "sent"}}))
+            }
             Self::Label => add(json!({"type": "label", "targetId": "u1", "label": "x"})),
-            Self::SideUser => add(json!({"type": "message", "appendMode": "side", "message": {"role": "user", "content": "aside"}})),
+            Self::SideUser => add(
+                json!({"type": "message", "appendMode": "side", "message": {"role": "user", "content": "aside"}}),
+            ),
             Self::Setting => add(json!({"type": "thinking_level_change", "thinkingLevel": "high"})),
             Self::RewriteSame => rewrite(path, &bytes),
             Self::ReplaceSame => replace(path, &bytes),
@@ -79,7 +85,9 @@ impl Other {
                 let mode = if n % 2 == 0 { 0o600 } else { 0o640 };
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
             }
-            Self::TornTail => foreign_raw(path, format!("{{\"type\":\"message\",\"id\":\"torn{n}").as_bytes()),
+            Self::TornTail => {
+                foreign_raw(path, format!("{{\"type\":\"message\",\"id\":\"torn{n}").as_bytes())
+            }
         }
         self == Self::User
     }
@@ -118,7 +126,11 @@ fn script() -> impl Strategy<Value = Script> {
     let during = || proptest::collection::vec(other(), 0..3);
     (
         (0..4_u8, any::<bool>(), proptest::option::of(any::<bool>()), during(), during()),
-        (proptest::bool::weighted(0.15), proptest::option::weighted(0.25, 1..12_usize), proptest::bool::weighted(0.1)),
+        (
+            proptest::bool::weighted(0.15),
+            proptest::option::weighted(0.25, 1..12_usize),
+            proptest::bool::weighted(0.1),
+        ),
     )
         .prop_map(|((key, may_requeue, tool, first, second), (fails, crash_after, stopped))| Script {
             key,
@@ -161,7 +173,11 @@ struct Played {
 
 #[async_trait]
 impl Model for Playing {
-    async fn call(&self, _request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+    async fn call(
+        &self,
+        _request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -182,7 +198,9 @@ impl Model for Playing {
             std::future::pending::<()>().await;
         }
         match (last, self.script.tool) {
-            (false, Some(effect)) => Ok(wants(&format!("c{}", self.n), if effect { "write" } else { "look" })),
+            (false, Some(effect)) => {
+                Ok(wants(&format!("c{}", self.n), if effect { "write" } else { "look" }))
+            }
             _ if self.script.fails => Err(ModelError::new(Provider::Billing, "no credit")),
             _ => Ok(ModelReply::text(self.text.clone())),
         }
@@ -232,14 +250,24 @@ impl World {
                 let draft = Draft::custom_message("moorline.announce", "child done", json!({}));
                 let wait = Wait { timeout: Some(Duration::from_secs(5)), ..Wait::default() };
                 let tag = RunTag::new("announcer");
-                append_entry(&self.site.locks, &self.site.path, &tag, wait, draft, WriteAs::Announce, SystemTime::UNIX_EPOCH)
-                    .await
-                    .unwrap();
+                append_entry(
+                    &self.site.locks,
+                    &self.site.path,
+                    &tag,
+                    wait,
+                    draft,
+                    WriteAs::Announce,
+                    SystemTime::UNIX_EPOCH,
+                )
+                .await
+                .unwrap();
             }
             Step::AppendParked => {
                 let Some(parked) = list_parked(&self.site.path).unwrap().into_iter().next() else { return };
                 let wait = Wait { timeout: Some(Duration::from_secs(5)), ..Wait::default() };
-                append_parked(&self.site.locks, &self.site.path, &parked.id, wait, SystemTime::UNIX_EPOCH).await.unwrap();
+                append_parked(&self.site.locks, &self.site.path, &parked.id, wait, SystemTime::UNIX_EPOCH)
+                    .await
+                    .unwrap();
                 let left = list_parked(&self.site.path).unwrap();
                 assert!(left.iter().all(|other| other.id != parked.id));
             }
@@ -329,7 +357,9 @@ impl World {
             let Some(turn) = mark.turn.clone() else { continue };
             match (entry.role(), mark.settled.as_deref()) {
                 (Some("user"), _) => *users.entry(turn).or_default() += 1,
-                (Some("assistant"), Some("replied")) if !is_parked(&entry) => *replies.entry(turn).or_default() += 1,
+                (Some("assistant"), Some("replied")) if !is_parked(&entry) => {
+                    *replies.entry(turn).or_default() += 1
+                }
                 _ => {}
             }
         }

@@ -13,7 +13,8 @@ use axum::{
 };
 use moorline_retry::{Clock, Sleep, SystemClock};
 use moorline_runner::{
-    Candidate, GeminiCache, ModelReply, ModelRequest, Nothing, Retention, RunOutcome, Runner, Stop, ToolSpec, Turn,
+    Candidate, GeminiCache, ModelReply, ModelRequest, Nothing, Retention, RunOutcome, Runner, Stop, ToolSpec,
+    Turn,
 };
 use moorline_taxonomy::{Code, Coordination, WireCode};
 use serde_json::{Value, json};
@@ -49,7 +50,10 @@ async fn serve(provider: Arc<Provider>) -> String {
     let create = |State(provider): State<Arc<Provider>>, headers: HeaderMap, Json(body): Json<Value>| async move {
         answer(&provider, "create", &headers, body)
     };
-    let refresh = |State(provider): State<Arc<Provider>>, Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>| async move {
+    let refresh = |State(provider): State<Arc<Provider>>,
+                   Path(id): Path<String>,
+                   headers: HeaderMap,
+                   Json(body): Json<Value>| async move {
         answer(&provider, &format!("refresh {id}"), &headers, body)
     };
     let app = Router::new()
@@ -115,7 +119,11 @@ impl Case {
         self.n += 1;
         let mut turn = self.site.turn(&format!("r{}", self.n), "hi");
         turn.candidates = vec![Candidate::new("google", "gemini-x")];
-        turn.tools = vec![ToolSpec { name: "t".into(), description: "d".into(), parameters: json!({"type": "object"}) }];
+        turn.tools = vec![ToolSpec {
+            name: "t".into(),
+            description: "d".into(),
+            parameters: json!({"type": "object"}),
+        }];
         turn
     }
 

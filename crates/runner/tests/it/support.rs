@@ -10,9 +10,9 @@ use std::{
 use async_trait::async_trait;
 use moorline_lock_core::{LockConfig, Locks, RunTag};
 use moorline_runner::{
-    Attempt, Candidate, Entry, Incoming, Jsonl, Kind, Lines, Locked, Model, ModelError, ModelReply, ModelRequest, Nothing,
-    Opening, RunOutcome, Runner, Stop, StreamSink, Tip, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult,
-    Turn, scan_session,
+    Attempt, Candidate, Entry, Incoming, Jsonl, Kind, Lines, Locked, Model, ModelError, ModelReply,
+    ModelRequest, Nothing, Opening, RunOutcome, Runner, Stop, StreamSink, Tip, ToolCall, ToolContext,
+    ToolEffect, ToolError, ToolHost, ToolResult, Turn, scan_session,
 };
 use serde_json::{Value, json};
 
@@ -52,9 +52,18 @@ pub fn wants(id: &str, name: &str) -> ModelReply {
 
 #[async_trait]
 impl Model for Scripted {
-    async fn call(&self, request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+    async fn call(
+        &self,
+        request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
         self.asked.lock().unwrap().push(request.clone());
-        let play = self.script.lock().unwrap().pop_front().expect("the model is not called more often than scripted");
+        let play = self
+            .script
+            .lock()
+            .unwrap()
+            .pop_front()
+            .expect("the model is not called more often than scripted");
         tokio::task::yield_now().await;
         play(request)
     }
@@ -100,7 +109,11 @@ impl Site {
             transcript: self.path.clone(),
             session_key: "agent:main:main".into(),
             run_id: run.into(),
-            message: Incoming { text: text.into(), idempotency_key: format!("key-{run}"), provenance: Value::Null },
+            message: Incoming {
+                text: text.into(),
+                idempotency_key: format!("key-{run}"),
+                provenance: Value::Null,
+            },
             system: "be brief".into(),
             candidates: vec![Candidate::new("scripted", "a"), Candidate::new("scripted", "b")],
             may_requeue: true,

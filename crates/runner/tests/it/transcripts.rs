@@ -36,15 +36,18 @@ async fn what_is_there_is_kept_byte_for_byte() {
 #[tokio::test]
 async fn the_branch_is_the_way_to_the_last_entry_that_is_no_side_entry() {
     let site = Site::new();
-    write(&site, &[
-        HEADER,
-        r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"a"}}"#,
-        r#"{"type":"message","id":"2","parentId":"1","message":{"role":"assistant","content":"b"}}"#,
-        r#"{"type":"message","id":"x","parentId":"1","message":{"role":"assistant","content":"other branch"}}"#,
-        r#"{"type":"message","id":"3","parentId":"2","message":{"role":"user","content":"c"}}"#,
-        r#"{"type":"message","id":"s","parentId":"2","appendMode":"side","message":{"role":"assistant","content":"side"}}"#,
-        "",
-    ]);
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"a"}}"#,
+            r#"{"type":"message","id":"2","parentId":"1","message":{"role":"assistant","content":"b"}}"#,
+            r#"{"type":"message","id":"x","parentId":"1","message":{"role":"assistant","content":"other branch"}}"#,
+            r#"{"type":"message","id":"3","parentId":"2","message":{"role":"user","content":"c"}}"#,
+            r#"{"type":"message","id":"s","parentId":"2","appendMode":"side","message":{"role":"assistant","content":"side"}}"#,
+            "",
+        ],
+    );
     let session = read_session(&site.path).unwrap();
     let ids: Vec<_> = session.branch().filter_map(|entry| entry.id()).collect();
     assert_eq!(ids, ["1", "2", "3"]);
@@ -76,14 +79,17 @@ async fn a_leaf_entry_moves_the_leaf_if_its_target_is_there() {
 #[tokio::test]
 async fn what_was_compacted_is_told_as_its_summary() {
     let site = Site::new();
-    write(&site, &[
-        HEADER,
-        r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"old"}}"#,
-        r#"{"type":"message","id":"2","parentId":"1","message":{"role":"user","content":"kept"}}"#,
-        r#"{"type":"compaction","id":"3","parentId":"2","summary":"they talked","firstKeptEntryId":"2","tokensBefore":9}"#,
-        r#"{"type":"message","id":"4","parentId":"3","message":{"role":"user","content":"new"}}"#,
-        "",
-    ]);
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"old"}}"#,
+            r#"{"type":"message","id":"2","parentId":"1","message":{"role":"user","content":"kept"}}"#,
+            r#"{"type":"compaction","id":"3","parentId":"2","summary":"they talked","firstKeptEntryId":"2","tokensBefore":9}"#,
+            r#"{"type":"message","id":"4","parentId":"3","message":{"role":"user","content":"new"}}"#,
+            "",
+        ],
+    );
     let messages = read_session(&site.path).unwrap().messages();
     let texts: Vec<_> = messages.iter().map(Message::text).collect();
     assert!(texts[0].contains("they talked"));
@@ -93,12 +99,15 @@ async fn what_was_compacted_is_told_as_its_summary() {
 #[tokio::test]
 async fn a_list_of_the_first_generation_stays_a_list() {
     let site = Site::new();
-    write(&site, &[
-        r#"{"type":"session","id":"s1","timestamp":"t","cwd":"/"}"#,
-        r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"a"}}"#,
-        r#"{"type":"message","timestamp":"t","message":{"role":"assistant","content":[{"type":"text","text":"b"}]}}"#,
-        "",
-    ]);
+    write(
+        &site,
+        &[
+            r#"{"type":"session","id":"s1","timestamp":"t","cwd":"/"}"#,
+            r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"a"}}"#,
+            r#"{"type":"message","timestamp":"t","message":{"role":"assistant","content":[{"type":"text","text":"b"}]}}"#,
+            "",
+        ],
+    );
     let model = Scripted::new([crate::support::play(|request| {
         assert_eq!(request.messages.iter().map(Message::text).collect::<Vec<_>>(), ["a", "b", "hi"]);
         Ok(moorline_runner::ModelReply::text("ok"))
@@ -127,16 +136,22 @@ async fn rich_content_reaches_the_model_as_it_is() {
 #[tokio::test]
 async fn strange_trees_end_a_branch_and_are_no_error() {
     let site = Site::new();
-    write(&site, &[
-        HEADER,
-        r#"{"type":"message","id":"1","parentId":"2","message":{"role":"user","content":"a"}}"#,
-        r#"{"type":"message","id":"2","parentId":"1","message":{"role":"user","content":"b"}}"#,
-        "",
-    ]);
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":"2","message":{"role":"user","content":"a"}}"#,
+            r#"{"type":"message","id":"2","parentId":"1","message":{"role":"user","content":"b"}}"#,
+            "",
+        ],
+    );
     let session = read_session(&site.path).unwrap();
     assert!(session.is_cut());
     assert_eq!(session.branch().count(), 2);
-    write(&site, &[HEADER, r#"{"type":"message","id":"2","parentId":"gone","message":{"role":"user","content":"b"}}"#]);
+    write(
+        &site,
+        &[HEADER, r#"{"type":"message","id":"2","parentId":"gone","message":{"role":"user","content":"b"}}"#],
+    );
     assert_eq!(read_session(&site.path).unwrap().branch().count(), 1);
     write(&site, &[""]);
     assert!(read_session(&site.path).unwrap().is_empty());
@@ -145,11 +160,14 @@ async fn strange_trees_end_a_branch_and_are_no_error() {
 #[tokio::test]
 async fn a_torn_tail_is_cut_kept_and_the_session_goes_on() {
     let site = Site::new();
-    write(&site, &[
-        HEADER,
-        r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"a"}}"#,
-        r#"{"type":"message","id":"2","pare"#,
-    ]);
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"a"}}"#,
+            r#"{"type":"message","id":"2","pare"#,
+        ],
+    );
     assert_eq!(read_session(&site.path).unwrap().leaf(), Some("1"), "a reader looks past it");
     let outcome = site.run(&site.turn("r1", "hi"), &Scripted::says("ok")).await;
     assert!(matches!(outcome, RunOutcome::Replied(_)));

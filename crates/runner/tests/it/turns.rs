@@ -8,9 +8,9 @@ use std::{
 use async_trait::async_trait;
 use moorline_lock_core::{LockConfig, RunTag, Wait};
 use moorline_runner::{
-    Draft, Failure, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Stop, StreamSink,
-    Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, WriteAs, append_entry, append_parked,
-    dismiss_parked, list_parked, parked_path, read_session,
+    Draft, Failure, Message, Model, ModelError, ModelReply, ModelRequest, Nothing, RunOutcome, Stop,
+    StreamSink, Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, WriteAs,
+    append_entry, append_parked, dismiss_parked, list_parked, parked_path, read_session,
 };
 use moorline_taxonomy::{Cancelled, Code, Coordination, Effect, Local, Provider, Wire, WireCode};
 use serde_json::json;
@@ -90,7 +90,10 @@ async fn a_second_takeover_parks_the_reply() {
     assert_eq!(superseded.parked, Some(parked_path(&site.path)));
     let parked = list_parked(&site.path).unwrap();
     assert_eq!(parked.len(), 1);
-    assert_eq!((parked[0].text.as_str(), parked[0].run_id.as_str(), parked[0].reason.as_str()), ("paid for", "r1", "superseded"));
+    assert_eq!(
+        (parked[0].text.as_str(), parked[0].run_id.as_str(), parked[0].reason.as_str()),
+        ("paid for", "r1", "superseded")
+    );
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(parked_path(&site.path)).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(site.said().len(), 2, "nothing more is written to the transcript");
@@ -137,7 +140,8 @@ async fn a_parked_reply_can_be_dismissed() {
 #[tokio::test]
 async fn a_takeover_after_a_tool_had_an_effect_is_never_requeued() {
     let site = Site::new();
-    let model = Scripted::new([play(|_| Ok(wants("c1", "write"))), interrupted(&site, ModelReply::text("paid for"))]);
+    let model =
+        Scripted::new([play(|_| Ok(wants("c1", "write"))), interrupted(&site, ModelReply::text("paid for"))]);
     let superseded = superseded(site.run(&site.turn("r1", "hi"), &model).await);
     assert_eq!(superseded.wire.effect, Effect::Possible);
     assert_eq!(list_parked(&site.path).unwrap()[0].text, "paid for");
@@ -146,7 +150,8 @@ async fn a_takeover_after_a_tool_had_an_effect_is_never_requeued() {
 #[tokio::test]
 async fn a_takeover_after_a_tool_that_only_looks_is_requeued() {
     let site = Site::new();
-    let model = Scripted::new([play(|_| Ok(wants("c1", "look"))), interrupted(&site, ModelReply::text("lost"))]);
+    let model =
+        Scripted::new([play(|_| Ok(wants("c1", "look"))), interrupted(&site, ModelReply::text("lost"))]);
     assert!(matches!(site.run(&site.turn("r1", "hi"), &model).await, RunOutcome::Requeue(_)));
 }
 
@@ -162,7 +167,8 @@ async fn the_prompts_own_error_stays_the_primary_one() {
     turn.candidates.truncate(1);
     let failure = failure(site.run(&turn, &model).await);
     assert_eq!(known(&failure.wire), Code::Provider(Provider::Billing));
-    let beside = failure.wire.causes.iter().any(|cause| cause.message.contains("continued by another writer"));
+    let beside =
+        failure.wire.causes.iter().any(|cause| cause.message.contains("continued by another writer"));
     assert!(beside, "{:?}", failure.wire);
     assert!(failure.message_kept);
     assert_eq!(site.said().len(), 2, "cleaning up after a takeover writes nothing");
@@ -170,7 +176,8 @@ async fn the_prompts_own_error_stays_the_primary_one() {
 
 #[tokio::test]
 async fn a_cleanup_that_is_refused_the_lock_writes_nothing() {
-    let site = Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
+    let site =
+        Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
     let (send, receive) = std::sync::mpsc::channel();
     let (path, locks) = (site.path.clone(), site.locks.clone());
     let model = Scripted::new([play(move |_| {
@@ -189,7 +196,11 @@ async fn a_cleanup_that_is_refused_the_lock_writes_nothing() {
     turn.candidates.truncate(1);
     let failure = failure(site.run(&turn, &model).await);
     assert_eq!(known(&failure.wire), Code::Provider(Provider::Auth));
-    assert!(failure.wire.causes.iter().any(|cause| cause.message.contains("lock was not had")), "{:?}", failure.wire);
+    assert!(
+        failure.wire.causes.iter().any(|cause| cause.message.contains("lock was not had")),
+        "{:?}",
+        failure.wire
+    );
     receive.recv().unwrap().finish().await.unwrap();
     assert_eq!(site.entries().len(), 2);
 }
@@ -197,19 +208,25 @@ async fn a_cleanup_that_is_refused_the_lock_writes_nothing() {
 /// Acquires inside the synchronous script of a model.
 fn futures_block<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
-        let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+        let run =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
         scope.spawn(run).join().unwrap()
     })
 }
 
 #[tokio::test]
 async fn a_lock_that_is_refused_on_the_way_back_parks_the_reply() {
-    let site = Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
+    let site =
+        Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
     let (send, receive) = std::sync::mpsc::channel();
     let (path, locks) = (site.path.clone(), site.locks.clone());
     let model = Scripted::new([play(move |_| {
-        let opening =
-            moorline_runner::Opening::new(&locks, path, RunTag::new("other"), Arc::new(moorline_runner::Jsonl));
+        let opening = moorline_runner::Opening::new(
+            &locks,
+            path,
+            RunTag::new("other"),
+            Arc::new(moorline_runner::Jsonl),
+        );
         send.send(futures_block(moorline_runner::Attempt::acquire(opening)).unwrap()).unwrap();
         Ok(ModelReply::text("paid for"))
     })]);
@@ -223,7 +240,8 @@ async fn a_lock_that_is_refused_on_the_way_back_parks_the_reply() {
 
 #[tokio::test]
 async fn a_lock_that_is_refused_at_the_beginning_is_surfaced_and_nothing_is_written() {
-    let site = Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
+    let site =
+        Site::with(LockConfig { acquire_timeout: Some(Duration::from_millis(60)), ..LockConfig::default() });
     crate::support::started(&site);
     let other = attempt(&site, "other").await;
     let model = Scripted::default();
@@ -254,7 +272,11 @@ struct Silent;
 
 #[async_trait]
 impl Model for Silent {
-    async fn call(&self, _request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+    async fn call(
+        &self,
+        _request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
         std::future::pending().await
     }
 }
@@ -332,7 +354,8 @@ async fn a_run_that_was_stopped_before_it_began_does_nothing() {
     let site = Site::new();
     let stop = Stop::new();
     stop.stop(Cancelled::User);
-    let outcome = site.runner().run(&site.turn("r1", "hi"), &Scripted::default(), &Tools, &mut Nothing, &stop).await;
+    let outcome =
+        site.runner().run(&site.turn("r1", "hi"), &Scripted::default(), &Tools, &mut Nothing, &stop).await;
     assert_eq!(outcome, RunOutcome::Cancelled(Cancelled::User));
     assert!(!site.path.exists());
 }
@@ -379,7 +402,11 @@ struct HalfSaid;
 
 #[async_trait]
 impl Model for HalfSaid {
-    async fn call(&self, _request: &ModelRequest, sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+    async fn call(
+        &self,
+        _request: &ModelRequest,
+        sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
         sink.text("I was about to");
         Err(ModelError::new(Provider::ServerError, "broken off"))
     }
@@ -416,7 +443,9 @@ async fn a_deadline_keeps_what_the_last_call_said() {
 async fn what_cools_is_left_alone_by_the_next_turn() {
     let site = Site::new();
     let runner = site.runner();
-    let limited = || play(|_| Err(ModelError::new(Provider::RateLimit, "slow down").retry_after(Duration::from_secs(600))));
+    let limited = || {
+        play(|_| Err(ModelError::new(Provider::RateLimit, "slow down").retry_after(Duration::from_secs(600))))
+    };
     let from_b = || {
         play(|request: &ModelRequest| {
             assert_eq!(request.candidate.model, "b");
@@ -428,9 +457,14 @@ async fn what_cools_is_left_alone_by_the_next_turn() {
         assert!(matches!(outcome, RunOutcome::Replied(_)), "{outcome:?}");
     }
     let model = Scripted::new([limited()]);
-    let failure = failure(runner.run(&site.turn("r3", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await);
+    let failure =
+        failure(runner.run(&site.turn("r3", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await);
     assert_eq!(known(&failure.wire), Code::Provider(Provider::RateLimit));
-    assert!(failure.wire.retry_after().is_some(), "a caller is told when it makes sense again: {:?}", failure.wire);
+    assert!(
+        failure.wire.retry_after().is_some(),
+        "a caller is told when it makes sense again: {:?}",
+        failure.wire
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -451,7 +485,9 @@ struct Mirroring;
 impl ToolHost for Mirroring {
     async fn call(&self, _call: &ToolCall, context: &ToolContext) -> Result<ToolResult, ToolError> {
         let added = context.writer.append(Draft::mirror("sent", at()), WriteAs::Mirror, at()).await;
-        added.map(|_| ToolResult { text: "sent".into(), is_error: false }).map_err(|error| ToolError::new(error.code(), "no"))
+        added
+            .map(|_| ToolResult { text: "sent".into(), is_error: false })
+            .map_err(|error| ToolError::new(error.code(), "no"))
     }
 
     fn effect(&self, _name: &str) -> ToolEffect {
@@ -463,7 +499,8 @@ impl ToolHost for Mirroring {
 async fn a_tool_that_mirrors_into_its_own_session_is_no_takeover() {
     let site = Site::new();
     let model = Scripted::new([play(|_| Ok(wants("c1", "send"))), play(|_| Ok(ModelReply::text("done")))]);
-    let outcome = site.runner().run(&site.turn("r1", "hi"), &model, &Mirroring, &mut Nothing, &Stop::new()).await;
+    let outcome =
+        site.runner().run(&site.turn("r1", "hi"), &model, &Mirroring, &mut Nothing, &Stop::new()).await;
     assert!(matches!(&outcome, RunOutcome::Replied(reply) if reply.text == "done"), "{outcome:?}");
     let session = read_session(&site.path).unwrap();
     assert_eq!(session.branch().count(), 4, "the mirror is beside the branch");
@@ -491,11 +528,15 @@ async fn a_tool_that_fails_is_told_to_the_model() {
         play(|_| Ok(wants("c1", "x"))),
         play(|request| {
             let last = request.messages.last().unwrap();
-            assert!(matches!(last, Message::ToolResult { is_error: true, text, .. } if text == "not allowed"), "{last:?}");
+            assert!(
+                matches!(last, Message::ToolResult { is_error: true, text, .. } if text == "not allowed"),
+                "{last:?}"
+            );
             Ok(ModelReply::text("sorry"))
         }),
     ]);
-    let outcome = site.runner().run(&site.turn("r1", "hi"), &model, &Broken, &mut Nothing, &Stop::new()).await;
+    let outcome =
+        site.runner().run(&site.turn("r1", "hi"), &model, &Broken, &mut Nothing, &Stop::new()).await;
     assert!(matches!(outcome, RunOutcome::Replied(_)));
 }
 
@@ -504,7 +545,8 @@ async fn a_model_that_never_stops_calling_tools_is_ended() {
     let site = Site::new();
     let runner = site.runner().with_max_rounds(3);
     let model = Scripted::new((0..3).map(|_| play(|_| Ok(wants("c", "look")))));
-    let failure = failure(runner.run(&site.turn("r1", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await);
+    let failure =
+        failure(runner.run(&site.turn("r1", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await);
     assert_eq!(known(&failure.wire), Code::Local(Local::Config));
 }
 
@@ -520,13 +562,18 @@ async fn an_announcement_during_the_run_reaches_the_model_in_its_next_call() {
             Ok(wants("c1", "look"))
         }),
         play(|request| {
-            assert!(request.messages.iter().any(|message| message.text() == "child done"), "{:?}", request.messages);
+            assert!(
+                request.messages.iter().any(|message| message.text() == "child done"),
+                "{:?}",
+                request.messages
+            );
             Ok(ModelReply::text("done"))
         }),
     ]);
     let outcome = site.run(&site.turn("r1", "hi"), &model).await;
     assert!(matches!(outcome, RunOutcome::Replied(_)), "{outcome:?}");
-    let said: Vec<_> = read_session(&site.path).unwrap().messages().iter().map(|m| m.text().to_owned()).collect();
+    let said: Vec<_> =
+        read_session(&site.path).unwrap().messages().iter().map(|m| m.text().to_owned()).collect();
     assert!(said.contains(&"child done".to_owned()), "and later turns are told of it, too: {said:?}");
 }
 

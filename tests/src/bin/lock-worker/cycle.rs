@@ -15,7 +15,7 @@ use std::{
 use moorline_lock_core::{Durability, Journal, Locks, RunTag};
 use tokio::task::JoinSet;
 
-use crate::{args::Args, detector::Detector};
+use crate::{args::Args, detector::Detector, section::Section};
 
 pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let (turns, tasks) = (args.number("turns", u64::MAX), args.number("tasks", 1_u64));
@@ -26,9 +26,11 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let detector = Arc::new(Detector::beside(&args.dir));
     let quiet = args.text("quiet") == Some("1");
     let bare = args.text("bare") == Some("1");
+    let section = (args.text("section") == Some("1")).then(|| Arc::new(Section::beside(&args.dir)));
     let done = Arc::new(AtomicU64::new(0));
     let mut set = JoinSet::new();
     for task in 0..tasks {
+        let section = section.clone();
         let (target, locks, detector, done) =
             (target.clone(), locks.clone(), Arc::clone(&detector), Arc::clone(&done));
         let who = format!("{id}-{task}");
@@ -43,6 +45,9 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
                     continue;
                 }
                 let inside = detector.enter(&who)?;
+                if let Some(section) = &section {
+                    section.enter(&who, &detector)?;
+                }
                 let opened = Journal::open(&held, Durability::None, is_json).await;
                 let (mut journal, opened) = opened.map_err(|error| format!("open: {error}"))?;
                 if let Some(torn) = opened.torn {
@@ -56,6 +61,9 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
                 }
                 if !hold.is_zero() {
                     tokio::time::sleep(hold).await;
+                }
+                if let Some(section) = &section {
+                    section.leave();
                 }
                 drop(inside);
                 if let Err(error) = held.release().await {

@@ -12,6 +12,7 @@ mod crowd;
 mod cycle;
 mod detector;
 mod failpoints;
+mod section;
 mod serve;
 mod storm;
 

@@ -1,0 +1,181 @@
+//! Going on after a gateway that was killed: every promise in its event files is kept by the next one.
+//!
+//! What was promised and not settled is driven again with the same message key. The runner answers a turn that was
+//! answered from its transcript, goes on with one that was not, and never writes the message twice; the outbox knows a
+//! result by its child's run. So driving a promise again is safe wherever the old gateway died. The option not taken, to
+//! remember how far each promise had come, would be one more thing that a crash can tear.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+};
+
+use moorline_taxonomy::Cancelled;
+
+use super::{Engine, Incoming, SendParams};
+use crate::{
+    events::{self, Event, Line},
+    session_key::SessionKey,
+};
+
+/// Promises that are not settled.
+#[derive(Debug, Default)]
+struct Owed {
+    sends: BTreeMap<String, SendParams>,
+    spawns: BTreeMap<String, (SessionKey, SessionKey, String)>,
+    /// Runs of gateways that never ended.
+    runs: BTreeSet<String>,
+}
+
+/// What is owed, from the lines alone.
+fn owed(lines: &[Line]) -> Owed {
+    let mut owed = Owed::default();
+    let mut announced: BTreeMap<String, String> = BTreeMap::new();
+    for line in lines {
+        match &line.event {
+            Event::RunAccepted { run_id, recovered: true, .. } => {
+                owed.runs.insert(run_id.clone());
+            }
+            Event::RunEnded { run_id, .. } => {
+                owed.runs.remove(run_id);
+            }
+            Event::SendAccepted { send_id, from, to, message, max_ping_pong } => {
+                let params = SendParams {
+                    from: from.clone(),
+                    to: to.clone(),
+                    message: message.clone(),
+                    timeout_ms: Some(0),
+                    idempotency_key: Some(send_id.clone()),
+                    max_ping_pong: Some(*max_ping_pong),
+                };
+                owed.sends.insert(send_id.clone(), params);
+            }
+            Event::SendReplied { send_id } | Event::SendFailed { send_id, .. } => {
+                owed.sends.remove(send_id);
+            }
+            Event::SpawnAccepted { run_id, requester, child, task } => {
+                owed.spawns.insert(run_id.clone(), (requester.clone(), child.clone(), task.clone()));
+            }
+            Event::AnnouncePrepared { key, child_run_id, .. } => {
+                announced.insert(key.clone(), child_run_id.clone());
+            }
+            Event::AnnounceDelivered { key } => {
+                if let Some(run_id) = announced.get(key) {
+                    owed.spawns.remove(run_id);
+                }
+            }
+            Event::RunAccepted { recovered: false, .. }
+            | Event::LockStale { .. }
+            | Event::LockReclaimed { .. }
+            | Event::LockHeld { .. } => {}
+        }
+    }
+    owed
+}
+
+impl Engine {
+    /// Drives again what an earlier gateway of this state directory left open. Called once, before anything is admitted.
+    pub(super) fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
+        let recorded = events::read_all(&self.state.events())?;
+        if recorded.broken > 0 {
+            tracing::warn!(
+                lines = recorded.broken,
+                "event lines could not be read; promises in them cannot be kept"
+            );
+        }
+        let owed = owed(&recorded.lines);
+        for run_id in &owed.runs {
+            self.events.write(Event::RunEnded {
+                run_id: run_id.clone(),
+                outcome: "interrupted".to_owned(),
+                code: Some(moorline_taxonomy::Code::from(Cancelled::Shutdown).to_string()),
+            })?;
+        }
+        if !owed.sends.is_empty() || !owed.spawns.is_empty() {
+            tracing::info!(
+                sends = owed.sends.len(),
+                spawns = owed.spawns.len(),
+                "going on with what was promised before"
+            );
+        }
+        for (send_id, params) in owed.sends {
+            let ping_pong = params.max_ping_pong.unwrap_or(0);
+            if let Err(error) = self.drive_send(params, &send_id, false, ping_pong) {
+                tracing::error!(send_id, %error, "a promised send could not be driven again");
+            }
+        }
+        for (run_id, (requester, child, task)) in owed.spawns {
+            self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
+            let incoming =
+                Incoming { text: task, key: run_id.clone(), from: Some(requester.clone()), session: child };
+            let again = self.lanes.place(&incoming.session).map_err(anyhow::Error::from);
+            match again.and_then(|place| self.start_turn(place, incoming, false)) {
+                Ok(run) => {
+                    let engine = Arc::clone(self);
+                    self.tasks.run(async move { engine.announce_when_done(requester, &run, &run_id).await });
+                }
+                Err(error) => tracing::error!(run_id, %error, "a promised child could not be driven again"),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: Event) -> Line {
+        Line { at: 0, pid: 1, event }
+    }
+
+    #[test]
+    fn only_what_is_not_settled_is_owed() {
+        let key: SessionKey = "agent:main:x".parse().unwrap();
+        let send = |id: &str| Event::SendAccepted {
+            send_id: id.into(),
+            from: None,
+            to: key.clone(),
+            message: "m".into(),
+            max_ping_pong: 0,
+        };
+        let spawn = |id: &str| Event::SpawnAccepted {
+            run_id: id.into(),
+            requester: key.clone(),
+            child: key.clone(),
+            task: "t".into(),
+        };
+        let prepared = |id: &str| Event::AnnouncePrepared {
+            key: format!("k/{id}"),
+            requester: key.clone(),
+            child_run_id: id.into(),
+        };
+        let run = |id: &str, recovered| Event::RunAccepted {
+            run_id: id.into(),
+            session_key: key.clone(),
+            message_key: id.into(),
+            recovered,
+        };
+        let events = [
+            send("replied"),
+            send("failed"),
+            send("open"),
+            Event::SendReplied { send_id: "replied".into() },
+            Event::SendFailed { send_id: "failed".into(), code: "local.bug".into() },
+            spawn("delivered"),
+            spawn("prepared"),
+            spawn("running"),
+            prepared("delivered"),
+            prepared("prepared"),
+            Event::AnnounceDelivered { key: "k/delivered".into() },
+            run("ended", true),
+            run("cut", true),
+            run("not ours", false),
+            Event::RunEnded { run_id: "ended".into(), outcome: "replied".into(), code: None },
+        ];
+        let owed = owed(&events.map(line));
+        assert_eq!(owed.sends.keys().collect::<Vec<_>>(), ["open"]);
+        assert_eq!(owed.spawns.keys().collect::<Vec<_>>(), ["prepared", "running"]);
+        assert_eq!(owed.runs.iter().collect::<Vec<_>>(), ["cut"]);
+    }
+}
