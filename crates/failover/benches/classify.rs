@@ -7,7 +7,10 @@
 
 use std::hint::black_box;
 
-use divan::{AllocProfiler, Bencher, counter::{BytesCount, ItemsCount}};
+use divan::{
+    AllocProfiler, Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use moorline_failover::{Signal, classify, corpus::Row};
 
 #[global_allocator]
@@ -27,8 +30,10 @@ fn corpus() -> Vec<Row> {
 /// Status, provider, code and type; the code is documented.
 #[divan::bench(sample_count = 500, sample_size = 1000)]
 fn structured(bencher: Bencher<'_, '_>) {
-    let signal =
-        Signal::status(429).from_provider("openai").with_code("insufficient_quota").with_kind("insufficient_quota");
+    let signal = Signal::status(429)
+        .from_provider("openai")
+        .with_code("insufficient_quota")
+        .with_kind("insufficient_quota");
     bencher.bench(|| classify(black_box(&signal)));
 }
 
@@ -36,7 +41,8 @@ fn structured(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 500, sample_size = 1000)]
 fn structured_with_retry_after(bencher: Bencher<'_, '_>) {
     let headers = [("content-type", "application/json"), ("retry-after", "20"), ("x-request-id", "req_1")];
-    let signal = Signal::status(429).from_provider("openai").with_code("rate_limit_exceeded").with_headers(&headers);
+    let signal =
+        Signal::status(429).from_provider("openai").with_code("rate_limit_exceeded").with_headers(&headers);
     bencher.bench(|| classify(black_box(&signal)));
 }
 

@@ -10,7 +10,11 @@ use std::{
 
 use moorline_failover::{Surface, explain, render};
 
-#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and the time it prints is now")]
+#[allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example prints, and the time it prints is now"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);

@@ -14,8 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = arguments.next().ok_or("usage: score FILE [--wrong]")?;
     let show_wrong = arguments.next().as_deref() == Some("--wrong");
     let mut score = Score::default();
-    for (number, line) in fs::read_to_string(&file)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row: Row = serde_json::from_str(line).map_err(|error| format!("{file}:{}: {error}", number + 1))?;
+    for (number, line) in
+        fs::read_to_string(&file)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
+    {
+        let row: Row =
+            serde_json::from_str(line).map_err(|error| format!("{file}:{}: {error}", number + 1))?;
         let judged = score.add(&row);
         if show_wrong && !judged.exact && !row.ambiguous {
             println!(

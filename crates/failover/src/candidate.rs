@@ -86,11 +86,7 @@ struct Inner {
 
 impl Candidate {
     /// A candidate of which nothing more is known. `credential` is a label, never the secret.
-    pub fn new(
-        provider: impl Into<String>,
-        model: impl Into<String>,
-        credential: impl Into<String>,
-    ) -> Self {
+    pub fn new(provider: impl Into<String>, model: impl Into<String>, credential: impl Into<String>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider: provider.into(),

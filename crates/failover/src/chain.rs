@@ -233,13 +233,13 @@ where
                 larger_ready: self.ready(rest, &cooldowns, now, |other| is_larger(other, candidate)),
                 failover_on_content_policy: self.needs.failover_on_content_policy,
             };
-            let decision = self.affordable(decide(&verdict, &state, &self.chain.limits, now), &verdict, &state, now);
-            if let Decision::Next { cool: true } = decision {
-                if let Some(cooldown) = Cooldown::after(&verdict, candidate, &cooldowns, now) {
-                    if let Err(failed) = self.chain.store.merge(&cooldown).await {
-                        store_error = store_error.or(Some(said(&failed)));
-                    }
-                }
+            let decision =
+                self.affordable(decide(&verdict, &state, &self.chain.limits, now), &verdict, &state, now);
+            if let Decision::Next { cool: true } = decision
+                && let Some(cooldown) = Cooldown::after(&verdict, candidate, &cooldowns, now)
+                && let Err(failed) = self.chain.store.merge(&cooldown).await
+            {
+                store_error = store_error.or(Some(said(&failed)));
             }
             self.failed(candidate, error, decision, took, &attempt, store_error.take());
             match decision {
@@ -262,13 +262,7 @@ where
     }
 
     /// Takes a second try from the budget and the limits; without one the next candidate comes instead.
-    fn affordable(
-        &self,
-        decision: Decision,
-        verdict: &Verdict,
-        state: &State,
-        now: SystemTime,
-    ) -> Decision {
+    fn affordable(&self, decision: Decision, verdict: &Verdict, state: &State, now: SystemTime) -> Decision {
         let Decision::Again { wait } = decision else { return decision };
         let clock_now = self.chain.clock.now();
         let ends_in_time = self.chain.limits.deadline.is_none_or(|deadline| {
@@ -288,9 +282,11 @@ where
         now: SystemTime,
         fits: impl Fn(&Candidate) -> bool,
     ) -> bool {
-        others.iter().filter(|other| fits(other)).any(|other| match preflight(other, self.needs, cooldowns, now) {
-            Preflight::Ready | Preflight::Probe(_) => true,
-            Preflight::Skip(_) => false,
+        others.iter().filter(|other| fits(other)).any(|other| {
+            match preflight(other, self.needs, cooldowns, now) {
+                Preflight::Ready | Preflight::Probe(_) => true,
+                Preflight::Skip(_) => false,
+            }
         })
     }
 
@@ -349,9 +345,11 @@ where
     }
 
     fn is_over(&self) -> bool {
-        let late = self.chain.limits.deadline.is_some_and(|deadline| {
-            self.chain.clock.now().duration_since(self.begun) >= deadline
-        });
+        let late = self
+            .chain
+            .limits
+            .deadline
+            .is_some_and(|deadline| self.chain.clock.now().duration_since(self.begun) >= deadline);
         late || self.calls >= self.chain.limits.tries
     }
 
@@ -379,7 +377,9 @@ where
                 Preflight::Skip(Skip::Window { .. } | Skip::Size { .. } | Skip::Lacks(_)) => {}
                 Preflight::Skip(Skip::Probed { .. }) | Preflight::Ready | Preflight::Probe(_) => {
                     let probed = self.records.iter().rev().find_map(|record| match &record.event {
-                        Event::Skipped(Skip::Probed { until }) if record.candidate == *candidate => Some(*until),
+                        Event::Skipped(Skip::Probed { until }) if record.candidate == *candidate => {
+                            Some(*until)
+                        }
                         Event::Skipped(_) | Event::Failed { .. } | Event::Served => None,
                     });
                     match probed {

@@ -81,7 +81,8 @@ impl ChainError {
     /// How many candidates were spent: called, and failed by their provider.
     #[must_use]
     pub fn consumed(&self) -> usize {
-        let mut spent: Vec<_> = self.records().iter().filter(|record| record.is_consumed()).map(|r| &r.candidate).collect();
+        let mut spent: Vec<_> =
+            self.records().iter().filter(|record| record.is_consumed()).map(|r| &r.candidate).collect();
         spent.dedup();
         spent.len()
     }
@@ -94,7 +95,9 @@ impl ChainError {
 
     fn report(&self) -> &Report {
         match self {
-            Self::Stopped { report, .. } | Self::AllCooling { report, .. } | Self::Exhausted { report } => report,
+            Self::Stopped { report, .. } | Self::AllCooling { report, .. } | Self::Exhausted { report } => {
+                report
+            }
         }
     }
 }
@@ -103,7 +106,9 @@ impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let called = self.records().iter().filter(|record| record.error().is_some()).count();
         match self {
-            Self::Stopped { reason: None, .. } => write!(f, "stopped: the fault is not a provider's ({})", self.code()),
+            Self::Stopped { reason: None, .. } => {
+                write!(f, "stopped: the fault is not a provider's ({})", self.code())
+            }
             Self::Stopped { reason: Some(StopReason::Class), .. } => {
                 write!(f, "stopped: no other candidate would change {}", self.code())
             }

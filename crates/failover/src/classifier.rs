@@ -115,11 +115,10 @@ impl Classifier {
 
     fn own(&self, signal: &Signal<'_>) -> Option<Decided> {
         let called = signal.provider?;
-        let (provider, rule) = self
-            .own
-            .iter()
-            .filter(|(provider, _)| provider.eq_ignore_ascii_case(called))
-            .find_map(|(provider, rules)| Some((provider, rules.iter().find(|rule| rule.holds(signal))?)))?;
+        let (provider, rule) =
+            self.own.iter().filter(|(provider, _)| provider.eq_ignore_ascii_case(called)).find_map(
+                |(provider, rules)| Some((provider, rules.iter().find(|rule| rule.holds(signal))?)),
+            )?;
         let code = match rule.class {
             Class::Provider(code) => Code::Provider(code),
             Class::Request(code) => Code::Request(code),

@@ -68,9 +68,7 @@ pub(crate) fn classify_with(signal: &Signal<'_>, own: Option<Decided>) -> Verdic
     });
     let nothing_to_read = signal.message.is_none() && signal.body.is_none();
     let exact = match exact {
-        Some(decided)
-            if nothing_to_read || delay.stated.is_some() || !may_retry(decided.outcome.code) =>
-        {
+        Some(decided) if nothing_to_read || delay.stated.is_some() || !may_retry(decided.outcome.code) => {
             return finish(decided, delay, veto, false);
         }
         exact => exact,
@@ -119,9 +117,7 @@ fn decide(signal: &Signal<'_>, vendor: Vendor, gather: &Gather<'_>, matcher: &Ma
     }
     let stated_status = signal.status.filter(|status| *status >= 400);
     let status = stated_status.or(gather.inner_status()).or(gather.text_status);
-    let words = matcher
-        .decide(&gather.seen, status, vendor)
-        .filter(|rule| believed || rule.alone);
+    let words = matcher.decide(&gather.seen, status, vendor).filter(|rule| believed || rule.alone);
     if let Some(rule) = words.filter(|rule| !rule.vague) {
         return by_words(rule);
     }
@@ -181,14 +177,18 @@ fn nothing_known(signal: &Signal<'_>) -> Decided {
     }
     let code = match signal.provenance {
         Provenance::Foreign if !evidence_of_a_call(signal) => Code::Local(Local::Unclassified),
-        Provenance::Foreign | Provenance::ProviderCall | Provenance::Ours(_) => Code::Provider(Provider::Unknown),
+        Provenance::Foreign | Provenance::ProviderCall | Provenance::Ours(_) => {
+            Code::Provider(Provider::Unknown)
+        }
     };
     Decided::by(Outcome::of(code), Evidence::None, Certainty::Guess, "none")
 }
 
 /// Whether anything shows that a provider was called, when the call site does not say so.
 fn evidence_of_a_call(signal: &Signal<'_>) -> bool {
-    signal.status.is_some() || signal.provider.is_some_and(|name| !name.trim().is_empty()) || signal.transport.is_some()
+    signal.status.is_some()
+        || signal.provider.is_some_and(|name| !name.trim().is_empty())
+        || signal.transport.is_some()
 }
 
 /// The refiners: the scope of a quoted upstream, the veto, and when to try again.

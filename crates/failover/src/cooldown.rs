@@ -124,11 +124,15 @@ impl Why {
         }
         match self {
             Self::RateLimit => &const { [minutes(1), minutes(5), minutes(25), minutes(60)] },
-            Self::Billing => &const { [minutes(5 * 60), minutes(10 * 60), minutes(20 * 60), minutes(24 * 60)] },
+            Self::Billing => {
+                &const { [minutes(5 * 60), minutes(10 * 60), minutes(20 * 60), minutes(24 * 60)] }
+            }
             Self::Auth => &const { [minutes(5), minutes(30), minutes(120)] },
             Self::AuthPermanent => &const { [minutes(24 * 60)] },
             Self::ModelNotFound => &const { [minutes(60), minutes(6 * 60), minutes(24 * 60)] },
-            Self::Breaker => &const { [Duration::from_secs(15), Duration::from_secs(30), minutes(1), minutes(2)] },
+            Self::Breaker => {
+                &const { [Duration::from_secs(15), Duration::from_secs(30), minutes(1), minutes(2)] }
+            }
         }
     }
 }

@@ -97,7 +97,8 @@ impl Score {
         // The corpus names classes by the flat reason, which folds the finer request classes into `format`.
         let class = verdict.reason.as_deref().map_or_else(|| verdict.code.to_string(), str::to_owned);
         let exact = class == row.class;
-        let disposition = exact || documented(&row.class).is_some_and(|code| same_disposition(code, verdict.code));
+        let disposition =
+            exact || documented(&row.class).is_some_and(|code| same_disposition(code, verdict.code));
         if row.ambiguous {
             self.ambiguous += 1;
         } else {

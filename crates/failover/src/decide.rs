@@ -154,7 +154,9 @@ fn again(
             Some(wait) if wait > longest => None,
             stated => Some(stated),
         },
-        RunnerVerdict::Surface | RunnerVerdict::Takeover | RunnerVerdict::Stop | RunnerVerdict::Repair => None,
+        RunnerVerdict::Surface | RunnerVerdict::Takeover | RunnerVerdict::Stop | RunnerVerdict::Repair => {
+            None
+        }
     }
 }
 

@@ -24,10 +24,10 @@ use moorline_taxonomy::{Cancelled, Code, Local, Mark, RemoteError, Wire, foreign
 use serde_json::Value;
 
 use crate::{
+    classify::classify,
     explain,
     signal::{Provenance, Signal},
     verdict::{Retry, Stated, Verdict},
-    classify::classify,
 };
 
 /// A boxed cause.
@@ -92,9 +92,11 @@ impl ProviderFailure {
         };
         match failure.verdict.code {
             Code::Request(_) => CallError::Request(failure),
-            Code::Provider(_) | Code::Coordination(_) | Code::Cancelled(_) | Code::Local(_) | Code::Delivery(_) => {
-                CallError::Provider(failure)
-            }
+            Code::Provider(_)
+            | Code::Coordination(_)
+            | Code::Cancelled(_)
+            | Code::Local(_)
+            | Code::Delivery(_) => CallError::Provider(failure),
         }
     }
 
@@ -255,9 +257,11 @@ impl CallError {
     fn of_code(code: Code, source: impl Into<Source>) -> Self {
         match code {
             Code::Cancelled(code) => Self::Cancelled(code),
-            Code::Coordination(_) | Code::Local(_) | Code::Delivery(_) | Code::Request(_) | Code::Provider(_) => {
-                Self::Local(LocalFault { code, mark: Mark::new(code).caused_by(source) })
-            }
+            Code::Coordination(_)
+            | Code::Local(_)
+            | Code::Delivery(_)
+            | Code::Request(_)
+            | Code::Provider(_) => Self::Local(LocalFault { code, mark: Mark::new(code).caused_by(source) }),
         }
     }
 }

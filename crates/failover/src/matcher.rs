@@ -246,10 +246,17 @@ impl Matcher {
     }
 
     /// The first rule in the order of the tables that holds for what was seen.
-    pub(crate) fn decide(&self, seen: &Seen, status: Option<u16>, vendor: Vendor) -> Option<&'static TextRule> {
+    pub(crate) fn decide(
+        &self,
+        seen: &Seen,
+        status: Option<u16>,
+        vendor: Vendor,
+    ) -> Option<&'static TextRule> {
         let group = Statuses::group(status);
         self.first(&seen.outside_quotes, group, vendor).or_else(|| {
-            (seen.anywhere != seen.outside_quotes).then(|| self.first(&seen.anywhere, group, vendor)).flatten()
+            (seen.anywhere != seen.outside_quotes)
+                .then(|| self.first(&seen.anywhere, group, vendor))
+                .flatten()
         })
     }
 
@@ -291,7 +298,10 @@ impl Automat {
     }
 
     #[inline]
-    #[allow(clippy::too_many_arguments, reason = "one call per byte: the state of the loop is passed, not boxed")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call per byte: the state of the loop is passed, not boxed"
+    )]
     fn step(
         &self,
         state: StateID,
@@ -321,7 +331,9 @@ impl Automat {
             if *delay_follows && seen.delay.is_none() {
                 match prose::read(text.get(at..).unwrap_or_default(), vendor) {
                     prose::Prose::Delay(delay) => seen.delay = Some(delay),
-                    prose::Prose::Unparsable => seen.unparsable_delays = seen.unparsable_delays.saturating_add(1),
+                    prose::Prose::Unparsable => {
+                        seen.unparsable_delays = seen.unparsable_delays.saturating_add(1)
+                    }
                     prose::Prose::Nothing => {}
                 }
             }
@@ -395,7 +407,8 @@ fn unescape(after: &[u8]) -> (Unescaped, usize) {
 /// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
 fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
     let before = open.checked_sub(1).and_then(|before| text.get(before));
-    if before.is_some_and(|before| !matches!(before, b' ' | b':' | b'(' | b'=' | b'[' | b',' | b'{' | b'\n')) {
+    if before.is_some_and(|before| !matches!(before, b' ' | b':' | b'(' | b'=' | b'[' | b',' | b'{' | b'\n'))
+    {
         return None;
     }
     let inside = text.get(open + 1..)?;

@@ -54,9 +54,13 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(|error| failed("open its file", error))?;
         connection.busy_timeout(BUSY).map_err(|error| failed("set its busy timeout", error))?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| failed("switch to WAL", error))?;
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(|error| failed("switch to WAL", error))?;
         // A cooldown lost with the power is learned again from the next answer; a wait for the disk is not worth it.
-        connection.pragma_update(None, "synchronous", "OFF").map_err(|error| failed("set its durability", error))?;
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(|error| failed("set its durability", error))?;
         connection.execute_batch(SCHEMA).map_err(|error| failed("create its tables", error))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
@@ -156,7 +160,8 @@ fn part(stored: String) -> Option<String> {
 }
 
 fn parts(key: &Key) -> (String, String) {
-    let part = |part: &Option<String>| part.as_ref().map_or_else(|| ALL.to_owned(), |part| format!("{ONE}{part}"));
+    let part =
+        |part: &Option<String>| part.as_ref().map_or_else(|| ALL.to_owned(), |part| format!("{ONE}{part}"));
     (part(&key.credential), part(&key.model))
 }
 

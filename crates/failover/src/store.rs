@@ -116,7 +116,8 @@ impl CooldownStore for MemoryStore {
     async fn merge(&self, cooldown: &Cooldown) -> Result<(), StoreError> {
         self.with(|state| {
             let slot = (cooldown.key.clone(), cooldown.why);
-            let merged = state.cooldowns.get(&slot).map_or_else(|| cooldown.clone(), |kept| kept.merge(cooldown));
+            let merged =
+                state.cooldowns.get(&slot).map_or_else(|| cooldown.clone(), |kept| kept.merge(cooldown));
             state.cooldowns.insert(slot, merged);
         });
         Ok(())

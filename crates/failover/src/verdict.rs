@@ -185,7 +185,9 @@ pub(crate) const fn flat_reason(code: Code) -> Option<&'static str> {
     match code {
         Code::Provider(code) => Some(code.name()),
         // A request with too many bytes is shortened like one with too many tokens; rules about one image say `format`.
-        Code::Request(Request::ContextOverflow | Request::PayloadTooLarge) => Some(Request::ContextOverflow.name()),
+        Code::Request(Request::ContextOverflow | Request::PayloadTooLarge) => {
+            Some(Request::ContextOverflow.name())
+        }
         Code::Request(Request::ContentPolicy) => Some(Request::ContentPolicy.name()),
         Code::Request(Request::Format | Request::ReplayInvalid) => Some(Request::Format.name()),
         Code::Request(Request::Unsatisfiable) => Some(Provider::RateLimit.name()),
@@ -196,10 +198,12 @@ pub(crate) const fn flat_reason(code: Code) -> Option<&'static str> {
 /// The scope of a class where no rule says otherwise.
 pub(crate) const fn usual_scope(code: Code) -> Scope {
     match code {
-        Code::Provider(Provider::RateLimit | Provider::Billing | Provider::Auth | Provider::AuthPermanent) => {
-            Scope::Credential
+        Code::Provider(
+            Provider::RateLimit | Provider::Billing | Provider::Auth | Provider::AuthPermanent,
+        ) => Scope::Credential,
+        Code::Provider(Provider::Overloaded | Provider::ModelNotFound | Provider::EmptyResponse) => {
+            Scope::Model
         }
-        Code::Provider(Provider::Overloaded | Provider::ModelNotFound | Provider::EmptyResponse) => Scope::Model,
         Code::Provider(Provider::ServerError | Provider::Timeout | Provider::Unknown) => Scope::Provider,
         Code::Provider(Provider::SessionExpired)
         | Code::Request(_)

@@ -42,9 +42,15 @@ fn allocations(work: impl Fn()) -> usize {
 fn structure_allocates_nothing() {
     let headers = [("content-type", "application/json"), ("retry-after", "20")];
     let signals = [
-        Signal::status(429).from_provider("openai").with_code("insufficient_quota").with_kind("insufficient_quota"),
+        Signal::status(429)
+            .from_provider("openai")
+            .with_code("insufficient_quota")
+            .with_kind("insufficient_quota"),
         Signal::status(429).from_provider("openai").with_code("rate_limit_exceeded").with_headers(&headers),
-        Signal::status(529).from_provider("anthropic").with_kind("overloaded_error").with_message("Overloaded"),
+        Signal::status(529)
+            .from_provider("anthropic")
+            .with_kind("overloaded_error")
+            .with_message("Overloaded"),
         Signal::status(429).from_provider("zai").with_code("1113").with_message("Insufficient balance"),
         Signal::status(400).from_provider("somebody").with_code("context_length_exceeded").with_body(b"{}"),
         Signal::status(503).from_provider("google-vertex"),
@@ -58,7 +64,9 @@ fn structure_allocates_nothing() {
 fn plain_text_and_plain_json_allocate_nothing_either() {
     let body = br#"{"error":{"message":"This model's maximum context length is 4096 tokens, you requested 5000","type":"x"}}"#;
     let signals = [
-        Signal::new().from_provider("acme").with_message("The engine is currently overloaded, try again in 5s"),
+        Signal::new()
+            .from_provider("acme")
+            .with_message("The engine is currently overloaded, try again in 5s"),
         Signal::status(400).with_body(body),
     ];
     for signal in signals {

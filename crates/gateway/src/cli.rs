@@ -42,6 +42,9 @@ enum Command {
     /// Replies that were paid for and could not be written, because another writer had the session
     #[command(subcommand)]
     Parked(ParkedCommand),
+    /// Run QA scenarios against a live gateway
+    #[command(subcommand)]
+    Qa(Qa),
     /// Acquire, look at, clean and revoke session locks
     #[command(subcommand, after_help = FAIL_CLOSED)]
     Lock(Lock),
@@ -234,6 +237,31 @@ pub(crate) struct ParkedId {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Qa {
+    /// Run the scenarios of FILE...; only local contention is retried, and every retry is shown
+    Run(QaRun),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QaRun {
+    /// Scenarios (YAML)
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Use the gateway that serves this state directory instead of starting one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The report as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The report as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Retries of the whole run (default 20)
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ClassifyArgs {
     /// Where the errors were met
@@ -319,6 +347,7 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Classify(args) => (args.json, commands::classify::run(&args)),
         Command::Announce(command) => (command.json(), commands::announce::run(&command)),
         Command::Parked(command) => (command.json(), commands::parked::run(&command)),
+        Command::Qa(Qa::Run(args)) => (args.json, commands::qa::run(&args)),
         Command::Lock(Lock::Exec(args)) => (args.json, commands::lock_exec::run(&args)),
         Command::Lock(Lock::Inspect(args)) => (args.json, commands::lock::inspect(&args)),
         Command::Lock(Lock::Sweep(args)) => (args.json, commands::lock::sweep(&args)),

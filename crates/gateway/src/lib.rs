@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod logging;
 mod model;
+mod processes;
 mod rpc;
 mod session_key;
 mod state_dir;

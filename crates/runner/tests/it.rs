@@ -1,5 +1,12 @@
 //! One binary for the crate's tests with real files.
 #![allow(clippy::disallowed_methods, reason = "tests play the other writers, which keep no rule of ours")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test ends where what it expects is not so"
+)]
 #![allow(unreachable_pub, reason = "one binary, and its modules are its only readers")]
 
 #[path = "it/support.rs"]

@@ -21,6 +21,9 @@ use super::{
     worker::Worker,
 };
 
+/// A child that writes when it is told to, and ends by itself when nobody tells it.
+const LATE_WRITER: &str = "child session.jsonl i=0; while [ ! -e go ] && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done; echo late >> session.jsonl";
+
 fn target(dir: &Path) -> Target {
     Target::sidecar_of(&dir.join(SESSION)).unwrap()
 }
@@ -151,7 +154,7 @@ fn a_lock_outlives_its_killed_owner_while_a_child_still_writes() {
     let mut owner = Worker::serve(dir.path(), &[]);
     let mut other = Worker::serve(dir.path(), &[]);
     owner.ok("acquire session.jsonl");
-    owner.ok("child session.jsonl while [ ! -e go ]; do sleep 0.01; done; echo late >> session.jsonl");
+    owner.ok(LATE_WRITER);
     owner.kill();
     let view = &other.json("inspect session.jsonl")[0];
     assert_eq!((&view["state"], &view["removable"]), (&"live".into(), &false.into()), "{view}");
@@ -170,7 +173,7 @@ fn a_release_leaves_the_lock_to_a_child_that_still_writes() {
     let mut owner = Worker::serve(dir.path(), &[]);
     let mut other = Worker::serve(dir.path(), &[]);
     owner.ok("acquire session.jsonl");
-    owner.ok("child session.jsonl while [ ! -e go ]; do sleep 0.01; done; echo late >> session.jsonl");
+    owner.ok(LATE_WRITER);
     owner.ok("release session.jsonl");
     for worker in [&mut owner, &mut other] {
         assert_eq!(

@@ -75,7 +75,7 @@ fn soak(dir: &Path, kills: usize, limit: Duration, args: &[&str]) -> Soak {
         name.ends_with(".x") && std::fs::metadata(dir.join(name)).is_ok_and(|meta| meta.len() == 0)
     };
     let named = args.contains(&"publish=rename");
-    let litter = |name: &String| !name.contains(".torn-") && !(named && empty(name));
+    let litter = |name: &String| !(name.contains(".torn-") || (named && empty(name)));
     let left: Vec<_> = names(dir).into_iter().filter(litter).collect();
     assert_eq!(left, ["session.jsonl"], "litter after a sweep");
     let found = audit(dir, &acknowledged);

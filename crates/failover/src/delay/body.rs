@@ -1,11 +1,7 @@
 //! Delays in fields of the body. The keys are few and travel between vendors; the most direct one wins.
 
 use super::{after, date, duration, headers::retry_after, seconds};
-use crate::{
-    delay::duration::Length,
-    vendor::Vendor,
-    verdict::Stated,
-};
+use crate::{delay::duration::Length, vendor::Vendor, verdict::Stated};
 
 /// What a key says about its value, the most direct last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +19,19 @@ pub(crate) enum DelayKey {
 /// The meaning of a key, given as its letters and digits in lower case.
 pub(crate) fn key(squashed: &[u8]) -> Option<DelayKey> {
     Some(match squashed {
-        b"retrydelay" | b"retryafter" | b"retryafterseconds" | b"retryaftersec" | b"retryafters" | b"retryinseconds" => {
-            DelayKey::RetryAfter
-        }
+        b"retrydelay" | b"retryafter" | b"retryafterseconds" | b"retryaftersec" | b"retryafters"
+        | b"retryinseconds" => DelayKey::RetryAfter,
         b"retryafterms" | b"retryaftermillis" => DelayKey::RetryAfterMillis,
-        b"resetsinseconds" | b"resetafterseconds" | b"resetsin" | b"resetin" | b"resetafter" | b"resetinseconds"
-        | b"quotaresetdelay" => DelayKey::ResetsIn,
-        b"resetsat" | b"resetat" | b"resettime" | b"quotaresettimestamp" | b"nextflushtime" | b"ratelimitreset"
-        | b"xratelimitreset" | b"resettimestamp" => DelayKey::ResetsAt,
+        b"resetsinseconds" | b"resetafterseconds" | b"resetsin" | b"resetin" | b"resetafter"
+        | b"resetinseconds" | b"quotaresetdelay" => DelayKey::ResetsIn,
+        b"resetsat"
+        | b"resetat"
+        | b"resettime"
+        | b"quotaresettimestamp"
+        | b"nextflushtime"
+        | b"ratelimitreset"
+        | b"xratelimitreset"
+        | b"resettimestamp" => DelayKey::ResetsAt,
         _ => return None,
     })
 }

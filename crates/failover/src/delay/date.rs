@@ -59,7 +59,7 @@ fn system(timestamp: Timestamp) -> Option<SystemTime> {
 
 fn says_utc(text: &[u8]) -> bool {
     let text = text.get(..text.len().min(64)).unwrap_or(text);
-    memchr::memmem::find(text, b"UTC").is_some_and(|at| !text.get(at + 3).is_some_and(|next| *next == b'+'))
+    memchr::memmem::find(text, b"UTC").is_some_and(|at| text.get(at + 3).is_none_or(|next| *next != b'+'))
 }
 
 /// Where a vendor lives that writes local times. A wrong guess of a zone is at most a day; the chain's cap bounds it.

@@ -43,10 +43,10 @@ pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Said {
             _ => {}
         }
     }
-    if said.delay.stated.is_none() {
-        if let Some(value) = seconds_or_date {
-            said.delay.or_unparsable(retry_after(value, vendor));
-        }
+    if said.delay.stated.is_none()
+        && let Some(value) = seconds_or_date
+    {
+        said.delay.or_unparsable(retry_after(value, vendor));
     }
     if said.delay.stated.is_none() && !signal.headers.is_empty() {
         said.delay.stated = resets(signal, vendor);
@@ -66,13 +66,12 @@ pub(crate) fn retry_after(value: &str, vendor: Vendor) -> Option<Stated> {
             None => seconds(number),
         };
     }
-    date::http(value)
-        .or_else(|| date::iso(value.as_bytes(), vendor))
-        .map(Stated::At)
-        .or_else(|| match duration::read(value.as_bytes()) {
+    date::http(value).or_else(|| date::iso(value.as_bytes(), vendor)).map(Stated::At).or_else(|| {
+        match duration::read(value.as_bytes()) {
             Length::Known(delay) => Some(after(delay)),
             Length::Unitless(_) | Length::None => None,
-        })
+        }
+    })
 }
 
 fn resets(signal: &Signal<'_>, vendor: Vendor) -> Option<Stated> {
@@ -99,7 +98,9 @@ fn is_empty(signal: &Signal<'_>, name: &str, reset_at: usize) -> bool {
         let sibling = |word: &str| {
             other.len() >= prefix.len() + word.len()
                 && other.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-                && other.get(prefix.len()..prefix.len() + word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word))
+                && other
+                    .get(prefix.len()..prefix.len() + word.len())
+                    .is_some_and(|w| w.eq_ignore_ascii_case(word))
         };
         let value = value.trim();
         let same_suffix = other.len() >= suffix.len()
@@ -131,7 +132,10 @@ mod tests {
     #[test]
     fn the_word_for_this_request_wins_over_the_buckets() {
         assert_eq!(stated(&[("X-RateLimit-Reset-Tokens", "6m0s"), ("Retry-After", "7")]), secs(7));
-        assert_eq!(stated(&[("retry-after", "7"), ("retry-after-ms", "1500")]), Some(Stated::After(Duration::from_millis(1500))));
+        assert_eq!(
+            stated(&[("retry-after", "7"), ("retry-after-ms", "1500")]),
+            Some(Stated::After(Duration::from_millis(1500)))
+        );
         assert_eq!(stated(&[("retry-after", "0")]), secs(0));
     }
 
@@ -139,10 +143,19 @@ mod tests {
     fn the_empty_bucket_counts_and_otherwise_the_soonest() {
         let both = [("x-ratelimit-reset-requests", "1s"), ("x-ratelimit-reset-tokens", "6m0s")];
         assert_eq!(stated(&both), secs(1));
-        let tokens = [both[0], both[1], ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-remaining-requests", "9")];
+        let tokens = [
+            both[0],
+            both[1],
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-remaining-requests", "9"),
+        ];
         assert_eq!(stated(&tokens), secs(360));
-        let codex = [("x-codex-primary-reset-after-seconds", "13873"), ("x-codex-primary-used-percent", "100"),
-            ("x-codex-secondary-reset-after-seconds", "316705"), ("x-codex-secondary-used-percent", "80")];
+        let codex = [
+            ("x-codex-primary-reset-after-seconds", "13873"),
+            ("x-codex-primary-used-percent", "100"),
+            ("x-codex-secondary-reset-after-seconds", "316705"),
+            ("x-codex-secondary-used-percent", "80"),
+        ];
         assert_eq!(stated(&codex), secs(13_873));
     }
 
@@ -150,7 +163,10 @@ mod tests {
     fn dates_are_kept_as_dates() {
         let at = |seconds| Some(Stated::At(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
         assert_eq!(stated(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]), at(784_111_777));
-        assert_eq!(stated(&[("anthropic-ratelimit-tokens-reset", "2025-10-20T19:14:08Z")]), at(1_760_987_648));
+        assert_eq!(
+            stated(&[("anthropic-ratelimit-tokens-reset", "2025-10-20T19:14:08Z")]),
+            at(1_760_987_648)
+        );
         assert_eq!(stated(&[("x-ratelimit-reset", "1760987648000")]), at(1_760_987_648));
     }
 

@@ -3,9 +3,9 @@
 //! The matcher calls in here with the text after the phrase; what stands there is a duration, a date, or nothing.
 
 use super::{
-    after,
+    after, date,
     duration::{self, Length},
-    date, seconds,
+    seconds,
 };
 use crate::{vendor::Vendor, verdict::Stated};
 
@@ -58,7 +58,9 @@ pub(crate) enum Prose {
 pub(crate) fn read(text: &[u8], vendor: Vendor) -> Prose {
     let mut text = text.trim_ascii_start();
     for filler in ["about ", "approximately ", "at least ", "another ", "for ", "the next ", "~", ":", "`"] {
-        if let Some(rest) = text.get(..filler.len()).filter(|head| head.eq_ignore_ascii_case(filler.as_bytes())) {
+        if let Some(rest) =
+            text.get(..filler.len()).filter(|head| head.eq_ignore_ascii_case(filler.as_bytes()))
+        {
             text = text.get(rest.len()..).unwrap_or_default().trim_ascii_start();
         }
     }
@@ -86,8 +88,14 @@ mod tests {
 
     #[test]
     fn fillers_are_skipped() {
-        assert_eq!(read(b" about 20 seconds", Vendor::Generic), Prose::Delay(Stated::After(Duration::from_secs(20))));
-        assert_eq!(read(b" ~2 weeks", Vendor::Generic), Prose::Delay(Stated::After(Duration::from_secs(1_209_600))));
+        assert_eq!(
+            read(b" about 20 seconds", Vendor::Generic),
+            Prose::Delay(Stated::After(Duration::from_secs(20)))
+        );
+        assert_eq!(
+            read(b" ~2 weeks", Vendor::Generic),
+            Prose::Delay(Stated::After(Duration::from_secs(1_209_600)))
+        );
     }
 
     #[test]

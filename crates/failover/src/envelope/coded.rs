@@ -47,7 +47,11 @@ impl Coded {
         let strongest = Self::stronger(code, find(Field::Type, signal.kind));
         match signal.status {
             Some(number @ 400..) if strongest.is_none() && status::of(number).is_none() => {
-                let digits = [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+                let digits = [
+                    b'0' + (number / 100 % 10) as u8,
+                    b'0' + (number / 10 % 10) as u8,
+                    b'0' + (number % 10) as u8,
+                ];
                 find(Field::Code, std::str::from_utf8(&digits).ok())
             }
             Some(_) | None => strongest,

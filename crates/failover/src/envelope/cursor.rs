@@ -68,7 +68,11 @@ impl<'a> Cursor<'a> {
         if !fuel.token() {
             return Next::End;
         }
-        while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
+        while self
+            .bytes
+            .get(self.at)
+            .is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':'))
+        {
             self.at += 1;
         }
         let Some(byte) = self.bytes.get(self.at) else { return Next::End };
@@ -79,11 +83,9 @@ impl<'a> Cursor<'a> {
             b'"' | b'\'' => Next::Text(self.quoted(*byte, fuel)),
             _ => {
                 let start = self.at;
-                while self
-                    .bytes
-                    .get(self.at)
-                    .is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'}' | b']' | b'{' | b'['))
-                {
+                while self.bytes.get(self.at).is_some_and(|byte| {
+                    !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'}' | b']' | b'{' | b'[')
+                }) {
                     self.at += 1;
                 }
                 // A word always takes at least one byte, so that the cursor moves on.
@@ -156,7 +158,7 @@ mod tests {
                 Next::End => return all,
                 Next::Text(bytes) => all.push(format!("'{}", String::from_utf8_lossy(bytes))),
                 Next::Word(bytes) => all.push(String::from_utf8_lossy(bytes).into_owned()),
-                other => all.push(format!("{other:?}")),
+                other @ (Next::Object | Next::Array | Next::Close) => all.push(format!("{other:?}")),
             }
         }
     }

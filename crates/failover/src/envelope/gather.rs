@@ -260,13 +260,14 @@ impl<'a> Gather<'a> {
 
     /// A code, type or status; a number that no table has is a status where it can be one.
     fn named(&mut self, text: &str, field: Field, level: u8) {
-        if let Ok(number) = text.trim().parse::<u16>() {
-            if (400..600).contains(&number) && !self.vendor_uses(text) {
-                if self.inner_status.is_none_or(|(known, status)| (level, status) < (known, number)) {
-                    self.inner_status = Some((level, number));
-                }
-                return;
+        if let Ok(number) = text.trim().parse::<u16>()
+            && (400..600).contains(&number)
+            && !self.vendor_uses(text)
+        {
+            if self.inner_status.is_none_or(|(known, status)| (level, status) < (known, number)) {
+                self.inner_status = Some((level, number));
             }
+            return;
         }
         self.code(field, text, level);
     }

@@ -40,16 +40,16 @@ pub(super) fn of(key: &[u8]) -> Role {
     let key = &buffer[..len];
     match key {
         b"code" | b"errorcode" | b"errcode" | b"errno" | b"limitsource" => Role::Code,
-        b"type" | b"errortype" | b"reason" | b"name" | b"exception" | b"category" | b"finishreason" | b"blockreason" => {
-            Role::Kind
-        }
+        b"type" | b"errortype" | b"reason" | b"name" | b"exception" | b"category" | b"finishreason"
+        | b"blockreason" => Role::Kind,
         b"status" | b"statuscode" | b"httpstatus" | b"httpcode" | b"httpstatuscode" => Role::Status,
         b"message" | b"msg" | b"errormsg" | b"errmsg" | b"errormessage" | b"statusmsg" | b"statusmessage"
         | b"description" | b"errordescription" | b"title" | b"faultstring" | b"text" => Role::Message,
-        b"error" | b"err" | b"errors" | b"detail" | b"details" | b"body" | b"response" | b"responsebody" | b"cause"
-        | b"causes" | b"lasterror" | b"originalerror" | b"innererror" | b"inner" | b"source" | b"fault" => Role::Error,
-        b"data" | b"metadata" | b"baseresp" | b"param" | b"parameters" | b"headers" | b"responseheaders" | b"result"
-        | b"incompletedetails" | b"promptfeedback" | b"extra" => Role::Inside,
+        b"error" | b"err" | b"errors" | b"detail" | b"details" | b"body" | b"response" | b"responsebody"
+        | b"cause" | b"causes" | b"lasterror" | b"originalerror" | b"innererror" | b"inner" | b"source"
+        | b"fault" => Role::Error,
+        b"data" | b"metadata" | b"baseresp" | b"param" | b"parameters" | b"headers" | b"responseheaders"
+        | b"result" | b"incompletedetails" | b"promptfeedback" | b"extra" => Role::Inside,
         b"raw" | b"upstreamerror" | b"upstream" | b"providererror" => Role::Upstream,
         _ => body::key(key).map_or(Role::Unknown, Role::Delay),
     }
@@ -70,7 +70,18 @@ mod tests {
 
     #[test]
     fn echoes_are_not_looked_into() {
-        for key in ["messages", "prompt", "input", "request", "content", "failed_generation", "url", "id", "usage", ""] {
+        for key in [
+            "messages",
+            "prompt",
+            "input",
+            "request",
+            "content",
+            "failed_generation",
+            "url",
+            "id",
+            "usage",
+            "",
+        ] {
             assert_eq!(of(key.as_bytes()), Role::Unknown, "{key}");
         }
     }

@@ -6,7 +6,17 @@
 const MAX_HEAD: usize = 256;
 
 const BEFORE: &[&str] = &[
-    "status", "statuscode", "code", "http", "error", "repeated", "returned", "response", "with", "failed", "httpstatus",
+    "status",
+    "statuscode",
+    "code",
+    "http",
+    "error",
+    "repeated",
+    "returned",
+    "response",
+    "with",
+    "failed",
+    "httpstatus",
 ];
 
 /// The status that a text states.
@@ -18,7 +28,8 @@ pub(super) fn read(text: &[u8]) -> Option<u16> {
             at += 1;
             continue;
         }
-        let end = head[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(head.len(), |len| at + len);
+        let end =
+            head[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(head.len(), |len| at + len);
         if let Some(status) = status(head, at, end) {
             return Some(status);
         }
@@ -45,14 +56,20 @@ fn status(head: &[u8], at: usize, end: usize) -> Option<u16> {
     let before = &head[..at];
     let word_end = before.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |at| at + 1);
     let joint = &before[word_end..];
-    if word_end > 0 && !joint.iter().all(|byte| matches!(byte, b' ' | b':' | b'=' | b'(' | b'"' | b'\'' | b'/' | b'[')) {
+    if word_end > 0
+        && !joint.iter().all(|byte| matches!(byte, b' ' | b':' | b'=' | b'(' | b'"' | b'\'' | b'/' | b'['))
+    {
         return None;
     }
-    let word_start = before[..word_end].iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let word_start =
+        before[..word_end].iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
     let word = &before[word_start..word_end];
     // `HTTP/1.1 502`: the word is the version.
-    let after_version = word.is_empty() && before[..word_end].ends_with(b"1.1") || before[..word_end].ends_with(b"/2");
-    let counts = word_end == 0 || after_version || BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let after_version =
+        word.is_empty() && before[..word_end].ends_with(b"1.1") || before[..word_end].ends_with(b"/2");
+    let counts = word_end == 0
+        || after_version
+        || BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
     counts.then(|| number(digits)).flatten()
 }
 

@@ -14,7 +14,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use moorline_taxonomy::{Cause, Code, Effect, QaVerdict, AnnounceVerdict, Verdicts, WireCode, foreign, policy};
+use moorline_taxonomy::{
+    AnnounceVerdict, Cause, Code, Effect, QaVerdict, Verdicts, WireCode, foreign, policy,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -87,7 +89,9 @@ pub fn explain(value: &Value, surface: Surface, now: SystemTime) -> Explained {
             let parts = Parts::of(layer).or_provider_of(value);
             let parts = if beside.is_empty() { parts } else { parts.without_causes(layer) };
             let verdict = judge(&parts, Provenance::ProviderCall);
-            let beside = beside.into_iter().map(|found| Cause { code: Some(WireCode::Known(found.code)), message: String::new() });
+            let beside = beside
+                .into_iter()
+                .map(|found| Cause { code: Some(WireCode::Known(found.code)), message: String::new() });
             let mut explained = theirs(value, verdict, effect, now);
             explained.causes.extend(beside);
             explained
@@ -105,7 +109,7 @@ pub fn explain(value: &Value, surface: Surface, now: SystemTime) -> Explained {
 /// A summary of several candidates is judged by the first of them that a provider failed; otherwise the whole is one.
 fn judge(parts: &Parts, provenance: Provenance) -> Verdict {
     let split = parts.summary().into_iter().find_map(|part| {
-        if foreign::read(&Value::String(part.text().to_owned())).code().is_some_and(|code| is_local(code)) {
+        if foreign::read(&Value::String(part.text().to_owned())).code().is_some_and(is_local) {
             return None;
         }
         Some(part.with_signal(Provenance::ProviderCall, classify))
@@ -118,6 +122,18 @@ fn is_local(code: Code) -> bool {
         Code::Coordination(_) | Code::Cancelled(_) => true,
         Code::Local(_) | Code::Request(_) | Code::Provider(_) | Code::Delivery(_) => false,
     }
+}
+
+/// What lies beneath; of a summary, each candidate with its own class.
+fn causes(value: &Value) -> Vec<Cause> {
+    let summary = Parts::of(value).summary().into_iter().map(|part| {
+        let code = match foreign::read(&Value::String(part.text().to_owned())).code() {
+            Some(code) if is_local(code) => code,
+            Some(_) | None => part.with_signal(Provenance::ProviderCall, classify).code,
+        };
+        Cause { code: Some(WireCode::Known(code)), message: part.text().to_owned() }
+    });
+    summary.chain(parts::causes(value)).collect()
 }
 
 /// An error of the taxonomy, in whatever wrapping.
@@ -146,7 +162,7 @@ fn ours(value: &Value, found: &foreign::Found) -> Explained {
             foreign::Evidence::Text => Certainty::Likely,
         },
         rule: Cow::Borrowed(found.rule),
-        causes: parts::causes(value),
+        causes: causes(value),
         verdicts,
     }
 }
@@ -162,7 +178,7 @@ fn theirs(value: &Value, verdict: Verdict, effect: Effect, now: SystemTime) -> E
         retry_after_ms: verdict.retry.wait(now).map(millis),
         evidence: verdict.evidence.as_str(),
         certainty: verdict.certainty,
-        causes: parts::causes(value),
+        causes: causes(value),
         verdicts: policy(verdict.code, effect),
         reason: verdict.reason,
         rule: verdict.rule,

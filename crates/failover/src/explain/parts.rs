@@ -15,12 +15,36 @@ const MAX_MESSAGE: usize = 1024;
 
 /// Fields that hold the answer or an error beneath.
 const ANSWERS: &[&str] = &[
-    "body", "responseBody", "response_body", "response", "data", "error", "errors", "detail", "details", "raw",
-    "metadata", "lastError", "error_details", "errorDetails", "base_resp", "Response",
+    "body",
+    "responseBody",
+    "response_body",
+    "response",
+    "data",
+    "error",
+    "errors",
+    "detail",
+    "details",
+    "raw",
+    "metadata",
+    "lastError",
+    "error_details",
+    "errorDetails",
+    "base_resp",
+    "Response",
 ];
 /// Fields that hold what happened before.
-const CAUSES: &[&str] =
-    &["cause", "source", "error", "reason", "errors", "reasons", "inner", "originalError", "suppressed", "lastError"];
+const CAUSES: &[&str] = &[
+    "cause",
+    "source",
+    "error",
+    "reason",
+    "errors",
+    "reasons",
+    "inner",
+    "originalError",
+    "suppressed",
+    "lastError",
+];
 
 /// An owned signal.
 #[derive(Clone, Debug, Default)]
@@ -56,9 +80,12 @@ impl Parts {
             .filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())))
             .filter(|(_, value)| !value.is_null())
             .collect();
-        let code = ["code", "errorCode", "error_code", "errcode"].iter().find_map(|name| word(fields.get(*name)?));
+        let code =
+            ["code", "errorCode", "error_code", "errcode"].iter().find_map(|name| word(fields.get(*name)?));
         Self {
-            status: number(fields).or_else(|| response.and_then(number)).and_then(|number| u16::try_from(number).ok()),
+            status: number(fields)
+                .or_else(|| response.and_then(number))
+                .and_then(|number| u16::try_from(number).ok()),
             provider: text(&["provider", "llm_provider", "providerId", "provider_id", "vendor"])
                 .map(str::to_owned)
                 .or_else(|| text(&["model"])?.split_once('/').map(|(provider, _)| provider.to_owned())),
@@ -69,8 +96,16 @@ impl Parts {
                 .or_else(|| text(&["reason"]))
                 .or_else(|| text(&["name"]).filter(|name| !says_nothing(name)))
                 .map(str::to_owned),
-            message: text(&["message", "text", "msg", "errorMessage", "error_message", "error_msg", "status_msg"])
-                .map(str::to_owned),
+            message: text(&[
+                "message",
+                "text",
+                "msg",
+                "errorMessage",
+                "error_message",
+                "error_msg",
+                "status_msg",
+            ])
+            .map(str::to_owned),
             headers: ["headers", "responseHeaders", "response_headers"]
                 .iter()
                 .find_map(|name| fields.get(*name))
@@ -127,7 +162,8 @@ impl Parts {
     /// The candidates of a summary (`All models failed (2): a/b: why | c/d: why`), each with its own provider and text.
     pub(crate) fn summary(&self) -> Vec<Self> {
         let Some(rest) = self.text().strip_prefix("All ") else { return Vec::new() };
-        let Some((_, list)) = rest.split_once(" failed (").and_then(|(_, rest)| rest.split_once("): ")) else {
+        let Some((_, list)) = rest.split_once(" failed (").and_then(|(_, rest)| rest.split_once("): "))
+        else {
             return Vec::new();
         };
         list.split(" | ")
@@ -146,7 +182,11 @@ impl Parts {
 /// What an error says for people.
 pub(crate) fn message_of(value: &Value) -> String {
     let parts = Parts::of(value);
-    let text = parts.message.or(parts.kind).or(parts.code).unwrap_or_else(|| "an error without a message".to_owned());
+    let text = parts
+        .message
+        .or(parts.kind)
+        .or(parts.code)
+        .unwrap_or_else(|| "an error without a message".to_owned());
     cut(&text)
 }
 
@@ -190,11 +230,23 @@ fn beneath(value: &Value) -> Vec<&Value> {
 
 /// Names that clients give to every failed call.
 fn says_nothing(name: &str) -> bool {
-    matches!(name, "Error" | "APIError" | "ApiError" | "APIStatusError" | "AI_APICallError" | "AI_RetryError" | "FailoverError")
+    matches!(
+        name,
+        "Error"
+            | "APIError"
+            | "ApiError"
+            | "APIStatusError"
+            | "AI_APICallError"
+            | "AI_RetryError"
+            | "FailoverError"
+    )
 }
 
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(MAX_MESSAGE.min(text.len()))].to_owned()
+    text.char_indices()
+        .take_while(|(at, character)| at + character.len_utf8() <= MAX_MESSAGE)
+        .map(|(_, character)| character)
+        .collect()
 }
 
 fn number(value: &Value) -> Option<u64> {
@@ -213,7 +265,9 @@ fn headers(value: &Value) -> Vec<(String, String)> {
     let pair = |name: &str, value: &Value| {
         let value = match value {
             Value::Array(many) => many.first().and_then(word),
-            Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) | Value::Object(_) => word(value),
+            Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) | Value::Object(_) => {
+                word(value)
+            }
         };
         value.map(|value| (name.to_owned(), value))
     };

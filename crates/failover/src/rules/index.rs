@@ -61,10 +61,10 @@ impl Index {
         if let Some(rule) = self.spelled.get(vendor, status, value) {
             return Some(Hit::own(rule));
         }
-        if vendor != Vendor::Generic {
-            if let Some(rule) = self.spelled.get(Vendor::Generic, status, value) {
-                return Some(Hit::shared(rule));
-            }
+        if vendor != Vendor::Generic
+            && let Some(rule) = self.spelled.get(Vendor::Generic, status, value)
+        {
+            return Some(Hit::shared(rule));
         }
         let mut buffer = [0_u8; MAX_CODE];
         self.by_letters(vendor, status, value, &mut buffer).or_else(|| {
@@ -231,7 +231,11 @@ mod tests {
             "com.amazonaws.bedrock#ThrottlingException",
             "ThrottlingException:http://internal.amazon.com/coral/",
         ] {
-            assert_eq!(id(Vendor::Bedrock, None, spelling), Some("bedrock/ThrottlingException"), "{spelling}");
+            assert_eq!(
+                id(Vendor::Bedrock, None, spelling),
+                Some("bedrock/ThrottlingException"),
+                "{spelling}"
+            );
         }
         assert_eq!(id(Vendor::DashScope, None, "Throttling.NewKind"), Some("dashscope/Throttling"));
         assert_eq!(id(Vendor::Generic, None, "litellm.APITimeoutError"), Some("sdk/APITimeoutError"));
@@ -242,7 +246,10 @@ mod tests {
         assert_eq!(id(Vendor::OpenAi, None, "insufficient_quota"), Some("openai/insufficient_quota"));
         assert_eq!(id(Vendor::DashScope, None, "insufficient_quota"), Some("dashscope/insufficient_quota"));
         assert_eq!(id(Vendor::Generic, None, "insufficient_quota"), Some("generic/insufficient_quota"));
-        assert_eq!(id(Vendor::Google, Some(402), "RESOURCE_EXHAUSTED"), Some("google/402-RESOURCE_EXHAUSTED"));
+        assert_eq!(
+            id(Vendor::Google, Some(402), "RESOURCE_EXHAUSTED"),
+            Some("google/402-RESOURCE_EXHAUSTED")
+        );
         assert_eq!(id(Vendor::Google, Some(429), "RESOURCE_EXHAUSTED"), Some("google/RESOURCE_EXHAUSTED"));
     }
 

@@ -159,7 +159,12 @@ pub struct RuleInfo {
 /// Every built-in rule, for documentation and audits.
 pub fn rules() -> impl Iterator<Item = RuleInfo> {
     tables()
-        .map(|rule| RuleInfo { id: rule.id, matches: rule.value, code: rule.outcome.code, source: rule.source })
+        .map(|rule| RuleInfo {
+            id: rule.id,
+            matches: rule.value,
+            code: rule.outcome.code,
+            source: rule.source,
+        })
         .chain(status::rows().map(|row| RuleInfo {
             id: row.id,
             matches: row.name,

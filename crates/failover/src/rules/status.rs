@@ -5,8 +5,8 @@
 //! nobody assigned falls to its hundred, and what is below 400 says nothing about a failure.
 
 use super::outcome::{
-    AUTH, AUTH_PERMANENT, BILLING, FORMAT, MODEL_NOT_FOUND, OVERLOADED, Outcome, RATE_LIMIT, SERVER_ERROR, TIMEOUT,
-    TOO_LARGE,
+    AUTH, AUTH_PERMANENT, BILLING, FORMAT, MODEL_NOT_FOUND, OVERLOADED, Outcome, RATE_LIMIT, SERVER_ERROR,
+    TIMEOUT, TOO_LARGE,
 };
 use crate::verdict::{Certainty, Scope};
 

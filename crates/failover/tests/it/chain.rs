@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use moorline_failover::{
-    CallError, Candidate, Capability, Chain, ChainError, Cooldown, CooldownStore, Decision, Event, Key, Limits,
-    MemoryStore, Needs, ProviderFailure, Signal, Skip, StopReason, StoreError, Transport, Why,
+    CallError, Candidate, Capability, Chain, ChainError, Cooldown, CooldownStore, Decision, Event, Key,
+    Limits, MemoryStore, Needs, ProviderFailure, Signal, Skip, StopReason, StoreError, Transport, Why,
 };
 use moorline_retry::{Budget, Clock, ManualClock, Schedule};
 use moorline_taxonomy::{Code, Mark};
@@ -107,7 +107,8 @@ async fn a_stated_time_is_obeyed_and_the_ladder_is_not() {
 async fn the_ladder_climbs_where_nothing_is_stated() {
     let world = World::new();
     let chain = world.chain(&["a", "b"]);
-    let limited = |candidate: &Candidate| if candidate.provider() == "a" { Err(answers(429)) } else { Ok("b") };
+    let limited =
+        |candidate: &Candidate| if candidate.provider() == "a" { Err(answers(429)) } else { Ok("b") };
     for minutes in [1, 5, 25, 60, 60] {
         run(&chain, &Needs::default(), limited).await.1.unwrap();
         world.clock.advance(Duration::from_secs(minutes * 60 - 1));
@@ -139,11 +140,12 @@ async fn a_short_stated_wait_is_waited_out_on_the_same_candidate() {
 async fn zero_means_now() {
     let world = World::new();
     let failed = AtomicUsize::new(0);
-    let (called, served) = run(&world.chain(&["a", "b"]), &Needs::default(), |_| match failed.fetch_add(1, Ordering::SeqCst) {
-        0 => Err(answers_after(503, 0)),
-        _ => Ok("at once"),
-    })
-    .await;
+    let (called, served) =
+        run(&world.chain(&["a", "b"]), &Needs::default(), |_| match failed.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(answers_after(503, 0)),
+            _ => Ok("at once"),
+        })
+        .await;
     assert_eq!((called, served.unwrap().1), (vec!["a".to_owned(), "a".to_owned()], "at once"));
 }
 
@@ -154,9 +156,15 @@ async fn trouble_of_the_provider_is_tried_twice_and_cools_no_credential() {
         if candidate.provider() == "a" { Err(answers(500)) } else { Ok("b") }
     })
     .await;
-    assert_eq!((called.as_slice(), served.unwrap().1), (&["a".to_owned(), "a".to_owned(), "b".to_owned()][..], "b"));
+    assert_eq!(
+        (called.as_slice(), served.unwrap().1),
+        (&["a".to_owned(), "a".to_owned(), "b".to_owned()][..], "b")
+    );
     let all = world.store.load().await.unwrap();
-    assert_eq!(all.iter().map(|cooldown| (cooldown.why, cooldown.key.model.is_some())).collect::<Vec<_>>(), [(Why::Breaker, true)]);
+    assert_eq!(
+        all.iter().map(|cooldown| (cooldown.why, cooldown.key.model.is_some())).collect::<Vec<_>>(),
+        [(Why::Breaker, true)]
+    );
 }
 
 #[tokio::test]
@@ -181,7 +189,8 @@ async fn the_servers_veto_is_obeyed() {
 #[tokio::test]
 async fn the_requests_fault_stops_and_consumes_one() {
     let world = World::new();
-    let (called, failed) = run(&world.chain(&["a", "b", "c"]), &Needs::default(), |_| Err(answers(400))).await;
+    let (called, failed) =
+        run(&world.chain(&["a", "b", "c"]), &Needs::default(), |_| Err(answers(400))).await;
     let failed = failed.unwrap_err();
     assert_eq!(called, ["a"]);
     assert!(matches!(failed, ChainError::Stopped { reason: Some(StopReason::Class), .. }));
@@ -239,9 +248,17 @@ async fn preflight_spends_no_request_on_a_misfit() {
         ],
         clock(),
     );
-    let needs = Needs { tokens: 5000, request_bytes: 100, capabilities: [Capability::Images].into_iter().collect(), ..Needs::default() };
+    let needs = Needs {
+        tokens: 5000,
+        request_bytes: 100,
+        capabilities: [Capability::Images].into_iter().collect(),
+        ..Needs::default()
+    };
     let mut records = Vec::new();
-    let served = chain.run(&needs, |candidate, _| std::future::ready(Ok(candidate.provider().to_owned()))).await.unwrap();
+    let served = chain
+        .run(&needs, |candidate, _| std::future::ready(Ok(candidate.provider().to_owned())))
+        .await
+        .unwrap();
     records.extend(served.records);
     assert_eq!(served.value, "fits");
     let skips: Vec<_> = records
@@ -251,14 +268,22 @@ async fn preflight_spends_no_request_on_a_misfit() {
             Event::Failed { .. } | Event::Served => None,
         })
         .collect();
-    assert_eq!(skips, [Skip::Window { needs: 5000, has: 1000 }, Skip::Lacks(Capability::Images), Skip::Size { needs: 100, takes: 10 }]);
+    assert_eq!(
+        skips,
+        [
+            Skip::Window { needs: 5000, has: 1000 },
+            Skip::Lacks(Capability::Images),
+            Skip::Size { needs: 100, takes: 10 }
+        ]
+    );
 }
 
 #[tokio::test]
 async fn when_all_cool_the_earliest_time_is_said() {
     let world = World::new();
     let chain = world.chain(&["a", "b"]);
-    let limited = |candidate: &Candidate| Err(answers_after(429, if candidate.provider() == "a" { 900 } else { 400 }));
+    let limited =
+        |candidate: &Candidate| Err(answers_after(429, if candidate.provider() == "a" { 900 } else { 400 }));
     let (called, failed) = run(&chain, &Needs::default(), limited).await;
     assert_eq!(called, ["a", "b"]);
     let Err(ChainError::AllCooling { until, .. }) = failed else { panic!("{failed:?}") };
@@ -266,7 +291,9 @@ async fn when_all_cool_the_earliest_time_is_said() {
     // And the next run asks nobody.
     let (called, failed) = run(&chain, &Needs::default(), limited).await;
     assert_eq!(called, [] as [&str; 0]);
-    assert!(matches!(failed, Err(ChainError::AllCooling { until, .. }) if until == noon() + Duration::from_secs(400)));
+    assert!(
+        matches!(failed, Err(ChainError::AllCooling { until, .. }) if until == noon() + Duration::from_secs(400))
+    );
 }
 
 #[tokio::test]
@@ -327,7 +354,10 @@ async fn output_that_was_shown_is_not_silently_replayed() {
             calls += 1;
             attempt.mark_streamed();
             attempt.spent(1234);
-            std::future::ready(Err::<(), _>(ProviderFailure::received(&Signal::transport(Transport::Broken), "reset")))
+            std::future::ready(Err::<(), _>(ProviderFailure::received(
+                &Signal::transport(Transport::Broken),
+                "reset",
+            )))
         })
         .await
         .unwrap_err();
@@ -343,7 +373,8 @@ async fn limits_of_calls_and_time_end_a_run() {
     let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let limits = Limits { tries: 5, tries_per_candidate: 1, ..Limits::default() };
-    let (called, _) = run(&world.chain(&names).with_limits(limits), &Needs::default(), |_| Err(answers(402))).await;
+    let (called, _) =
+        run(&world.chain(&names).with_limits(limits), &Needs::default(), |_| Err(answers(402))).await;
     assert_eq!(called.len(), 5);
 
     let world = World::new();
@@ -377,7 +408,12 @@ async fn records_say_what_was_done_and_where_it_led() {
         .iter()
         .map(|record| {
             let Event::Failed { decision, .. } = &record.event else { panic!("{record}") };
-            (record.candidate.provider(), *decision, record.wait.as_secs(), record.to.as_ref().map(Candidate::provider))
+            (
+                record.candidate.provider(),
+                *decision,
+                record.wait.as_secs(),
+                record.to.as_ref().map(Candidate::provider),
+            )
         })
         .collect();
     assert_eq!(
@@ -406,7 +442,12 @@ impl CooldownStore for Broken {
     async fn clear(&self, _: &Key, _: Why, _: std::time::SystemTime) -> Result<(), StoreError> {
         Err(StoreError::failed("clear a cooldown", "the disk is full"))
     }
-    async fn claim(&self, _: &Key, _: std::time::SystemTime, _: std::time::SystemTime) -> Result<bool, StoreError> {
+    async fn claim(
+        &self,
+        _: &Key,
+        _: std::time::SystemTime,
+        _: std::time::SystemTime,
+    ) -> Result<bool, StoreError> {
         Err(StoreError::busy("claim a probe", "another writer"))
     }
     async fn release(&self, _: &Key) -> Result<(), StoreError> {
@@ -499,7 +540,10 @@ fn what_the_chain_gives_away_can_be_sent() {
 
 #[tokio::test]
 async fn an_empty_chain_says_that_it_is_not_configured() {
-    let failed = Chain::new([], clock()).run(&Needs::default(), |_, _| async { Ok::<_, CallError>(()) }).await.unwrap_err();
+    let failed = Chain::new([], clock())
+        .run(&Needs::default(), |_, _| async { Ok::<_, CallError>(()) })
+        .await
+        .unwrap_err();
     assert_eq!(failed.code(), Code::Local(moorline_taxonomy::Local::Config));
 }
 

@@ -18,13 +18,7 @@ fn json_rows() -> Vec<(Row, Value)> {
 
 /// The verdict of a row's body alone, so that everything is read from it.
 fn of_body(row: &Row, body: &str) -> Verdict {
-    let bare = Row {
-        code: None,
-        kind: None,
-        message: None,
-        body: Some(body.to_owned()),
-        ..row.clone()
-    };
+    let bare = Row { code: None, kind: None, message: None, body: Some(body.to_owned()), ..row.clone() };
     bare.classify()
 }
 

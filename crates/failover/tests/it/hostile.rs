@@ -15,7 +15,24 @@ fn is_a_rate_limit(bytes: &[u8]) {
 
 #[test]
 fn large_bodies_keep_the_status_class() {
-    for filler in ["x", " ", "\0", "{", "[", "}", "\"", "'", "\\", "\\u", "<", "429 ", "频", "{\"a\":", "é", "{\"message\":\""] {
+    for filler in [
+        "x",
+        " ",
+        "\0",
+        "{",
+        "[",
+        "}",
+        "\"",
+        "'",
+        "\\",
+        "\\u",
+        "<",
+        "429 ",
+        "频",
+        "{\"a\":",
+        "é",
+        "{\"message\":\"",
+    ] {
         let mut bytes = filler.repeat(SIZE / filler.len() + 1).into_bytes();
         is_a_rate_limit(&bytes);
         // Cut in the middle of a character or an escape.
@@ -50,7 +67,8 @@ fn depth_and_nesting_are_bounded() {
 #[test]
 fn a_code_behind_a_long_echo_is_found() {
     let echo = "ignore all rules: context length exceeded, invalid api key. ".repeat(500);
-    let told = serde_json::json!({"prompt": echo, "error": {"code": "insufficient_quota", "message": "no"}}).to_string();
+    let told = serde_json::json!({"prompt": echo, "error": {"code": "insufficient_quota", "message": "no"}})
+        .to_string();
     let verdict = classify(&Signal::status(429).from_provider("openai").with_body(told.as_bytes()));
     assert_eq!(verdict.code.to_string(), "provider.billing");
 }
@@ -58,8 +76,10 @@ fn a_code_behind_a_long_echo_is_found() {
 #[test]
 fn an_echo_under_an_unknown_key_says_nothing() {
     let echo = "context length exceeded; invalid api key; your credit balance is too low; overloaded";
-    for key in ["prompt", "input", "messages", "request", "content", "failed_generation", "url", "completion"] {
-        let told = serde_json::json!({"error": {"message": "something", key: echo}, key: {"message": echo}}).to_string();
+    for key in ["prompt", "input", "messages", "request", "content", "failed_generation", "url", "completion"]
+    {
+        let told = serde_json::json!({"error": {"message": "something", key: echo}, key: {"message": echo}})
+            .to_string();
         is_a_rate_limit(told.as_bytes());
     }
 }
@@ -74,7 +94,8 @@ fn a_page_is_read_by_its_title_only() {
 #[test]
 fn hostile_fields_are_no_trouble() {
     let long = "9".repeat(SIZE);
-    let headers = [("retry-after", long.as_str()), (long.as_str(), "x"), ("x-ratelimit-reset-tokens", "\u{7f}")];
+    let headers =
+        [("retry-after", long.as_str()), (long.as_str(), "x"), ("x-ratelimit-reset-tokens", "\u{7f}")];
     let signal = Signal::status(429)
         .from_provider(&long)
         .with_code(&long)

@@ -10,7 +10,9 @@ use axum::{
     http::{Response, StatusCode},
     routing::post,
 };
-use moorline_failover::{CallError, Candidate, Chain, Limits, Needs, ProviderFailure, Signal, Transport, corpus::Row};
+use moorline_failover::{
+    CallError, Candidate, Chain, Limits, Needs, ProviderFailure, Signal, Transport, corpus::Row,
+};
 
 use crate::support::{PROVIDER_ERRORS, clock, rows};
 
@@ -86,8 +88,10 @@ async fn call(client: &reqwest::Client, url: String, provider: &str) -> Result<S
     if status.is_success() {
         return Ok(String::from_utf8_lossy(&body).into_owned());
     }
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let signal = Signal::status(status.as_u16()).from_provider(provider).with_headers(&headers).with_body(&body);
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let signal =
+        Signal::status(status.as_u16()).from_provider(provider).with_headers(&headers).with_body(&body);
     let wrapped = ClientError { inner: Box::new(std::io::Error::other(format!("HTTP {status}"))) };
     Err(ProviderFailure::received(&signal, wrapped))
 }
@@ -107,7 +111,8 @@ async fn the_class_survives_the_wire_and_the_client() {
         let provider = row.provider.clone().unwrap_or_default();
         // One try: the replayed bodies state waits that nobody wants to wait for.
         let limits = Limits { tries_per_candidate: 1, ..Limits::default() };
-        let chain = Chain::new([Candidate::new(provider.clone(), "model", "key")], clock()).with_limits(limits);
+        let chain =
+            Chain::new([Candidate::new(provider.clone(), "model", "key")], clock()).with_limits(limits);
         let failed = chain
             .run(&Needs::default(), |candidate, _| {
                 let (client, url) = (client.clone(), format!("http://{address}/v1/{number}"));

@@ -9,6 +9,6 @@ mod loopback;
 mod properties;
 mod statuses;
 mod store;
-mod suppression;
 mod support;
+mod suppression;
 mod traps;

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use moorline_failover::{
-    Candidate, Cooldown, Key, Retry, Signal, Verdict, Why, classify, corpus::Row,
-};
+use moorline_failover::{Candidate, Cooldown, Key, Retry, Signal, Verdict, Why, classify, corpus::Row};
 use proptest::prelude::*;
 
 use crate::support::{all_rows, noon};
@@ -28,18 +26,45 @@ const CODED: &[(&str, &str)] = &[
 /// Text made of the very words that rules look for.
 fn loaded_text() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "rate limit", "429", "overloaded", "invalid api key", "context length exceeded", "timeout", "insufficient balance",
-        "session file locked", "credits", "model not found", "safety system", "try again in 5s", "internal error",
-        "\"quoted\"", "'", "{\"error\":", "频率过高", "\\u9891", "\n", "402",
+        "rate limit",
+        "429",
+        "overloaded",
+        "invalid api key",
+        "context length exceeded",
+        "timeout",
+        "insufficient balance",
+        "session file locked",
+        "credits",
+        "model not found",
+        "safety system",
+        "try again in 5s",
+        "internal error",
+        "\"quoted\"",
+        "'",
+        "{\"error\":",
+        "频率过高",
+        "\\u9891",
+        "\n",
+        "402",
     ]);
     prop::collection::vec(words, 0..12).prop_map(|words| words.join(" "))
 }
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     let names = prop::sample::select(vec![
-        "retry-after", "retry-after-ms", "x-ratelimit-reset-requests", "x-ratelimit-reset", "anthropic-ratelimit-tokens-reset",
+        "retry-after",
+        "retry-after-ms",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset",
+        "anthropic-ratelimit-tokens-reset",
     ]);
-    let values = prop_oneof!["[0-9]{1,6}", "[0-9]{1,3}s", "[0-9]m[0-9]s", ".{0,12}", Just("Sun, 06 Nov 1994 08:49:37 GMT".to_owned())];
+    let values = prop_oneof![
+        "[0-9]{1,6}",
+        "[0-9]{1,3}s",
+        "[0-9]m[0-9]s",
+        ".{0,12}",
+        Just("Sun, 06 Nov 1994 08:49:37 GMT".to_owned())
+    ];
     prop::collection::vec((names.prop_map(str::to_owned), values), 0..4)
 }
 
@@ -163,5 +188,7 @@ fn a_date_in_the_past_means_now() {
     let headers = [("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")];
     let verdict = classify(&Signal::status(503).with_headers(&headers));
     assert_eq!(verdict.retry.wait(noon()), Some(Duration::ZERO));
-    assert!(matches!(verdict.retry, Retry::At(time) if time < SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)));
+    assert!(
+        matches!(verdict.retry, Retry::At(time) if time < SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+    );
 }

@@ -11,7 +11,13 @@ fn key(model: Option<&str>) -> Key {
 }
 
 fn cooldown(why: Why, minutes: u64, strikes: u32) -> Cooldown {
-    Cooldown { key: key(None), why, since: noon(), until: noon() + Duration::from_secs(minutes * 60), strikes }
+    Cooldown {
+        key: key(None),
+        why,
+        since: noon(),
+        until: noon() + Duration::from_secs(minutes * 60),
+        strikes,
+    }
 }
 
 async fn keeps_its_promises(store: &dyn CooldownStore) {
@@ -46,7 +52,10 @@ async fn keeps_its_promises(store: &dyn CooldownStore) {
     assert!(store.claim(&key(Some("other")), noon(), lease).await.unwrap());
     store.release(&key(None)).await.unwrap();
     assert!(store.claim(&key(None), noon(), lease).await.unwrap());
-    assert!(store.claim(&key(None), lease, lease + Duration::from_secs(30)).await.unwrap(), "the lease has ended");
+    assert!(
+        store.claim(&key(None), lease, lease + Duration::from_secs(30)).await.unwrap(),
+        "the lease has ended"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +69,9 @@ async fn of_many_claims_one_wins() {
     let mut claims = tokio::task::JoinSet::new();
     for _ in 0..64 {
         let store = Arc::clone(&store);
-        claims.spawn(async move { store.claim(&key(None), noon(), noon() + Duration::from_secs(30)).await.unwrap() });
+        claims.spawn(async move {
+            store.claim(&key(None), noon(), noon() + Duration::from_secs(30)).await.unwrap()
+        });
     }
     assert_eq!(claims.join_all().await.into_iter().filter(|won| *won).count(), 1);
 }
@@ -97,7 +108,11 @@ mod sqlite {
     fn what_is_no_store_is_refused_with_its_cause() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cooldowns.sqlite");
-        std::fs::write(&path, "this is not a database, and it is long enough to be looked at as one".repeat(20)).unwrap();
+        std::fs::write(
+            &path,
+            "this is not a database, and it is long enough to be looked at as one".repeat(20),
+        )
+        .unwrap();
         let error = SqliteStore::open(&path).unwrap_err();
         assert!(std::error::Error::source(&error).is_some());
         assert_eq!(error.code().to_string(), "local.unclassified");

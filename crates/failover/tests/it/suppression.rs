@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use moorline_failover::{CallError, Chain, ChainError, CooldownStore, MemoryStore, Needs, ProviderFailure, Signal};
+use moorline_failover::{
+    CallError, Chain, ChainError, CooldownStore, MemoryStore, Needs, ProviderFailure, Signal,
+};
 use moorline_taxonomy::{Code, Coordination, Domain, Mark, RemoteError, Wire};
 use serde_json::{Value, json};
 
@@ -77,9 +79,15 @@ async fn wrapping_in_rust_does_not_hide_the_lock() {
     is_suppressed(run(|| CallError::local(io::Error::other(Outer(lock())))).await, "io::Error");
     is_suppressed(run(|| CallError::local(Box::new(Outer(io::Error::other(lock()))))).await, "boxed");
     // Even handed in as if a provider had answered, while nothing shows that one did.
-    is_suppressed(run(|| ProviderFailure::received(&Signal::new(), Outer(lock()))).await, "received without an answer");
+    is_suppressed(
+        run(|| ProviderFailure::received(&Signal::new(), Outer(lock()))).await,
+        "received without an answer",
+    );
     let named = Signal::new().from_provider("openai").with_message("session file locked (timeout 60000ms)");
-    is_suppressed(run(move || ProviderFailure::received(&named, lock())).await, "received with a provider's name only");
+    is_suppressed(
+        run(move || ProviderFailure::received(&named, lock())).await,
+        "received with a provider's name only",
+    );
 }
 
 fn lock() -> Value {
@@ -105,8 +113,14 @@ fn shapes() -> Vec<(&'static str, Value)> {
         ("errors", json!({"errors": [lock()]})),
         ("originalError", json!({"name": "Error", "message": "failed", "originalError": lock()})),
         ("inner", json!({"name": "Error", "message": "failed", "inner": lock()})),
-        ("suppressed", json!({"name": "SuppressedError", "message": "x", "error": {"message": "d"}, "suppressed": lock()})),
-        ("text after a prefix", Value::String(format!("Agent failed before reply: {}", message.as_str().unwrap()))),
+        (
+            "suppressed",
+            json!({"name": "SuppressedError", "message": "x", "error": {"message": "d"}, "suppressed": lock()}),
+        ),
+        (
+            "text after a prefix",
+            Value::String(format!("Agent failed before reply: {}", message.as_str().unwrap())),
+        ),
     ]
 }
 
@@ -122,9 +136,21 @@ async fn the_twelve_shapes_burn_nothing() {
 #[tokio::test]
 async fn local_errors_burn_nothing() {
     for (name, shape, code) in [
-        ("TypeError", json!({"name": "TypeError", "message": "Cannot read properties of undefined (reading 'content')"}), "local.bug"),
-        ("ENOSPC", json!({"name": "Error", "code": "ENOSPC", "message": "ENOSPC: no space left on device, write"}), "local.disk_full"),
-        ("EACCES", json!({"name": "Error", "code": "EACCES", "message": "EACCES: permission denied, open '/s/a'"}), "local.permission"),
+        (
+            "TypeError",
+            json!({"name": "TypeError", "message": "Cannot read properties of undefined (reading 'content')"}),
+            "local.bug",
+        ),
+        (
+            "ENOSPC",
+            json!({"name": "Error", "code": "ENOSPC", "message": "ENOSPC: no space left on device, write"}),
+            "local.disk_full",
+        ),
+        (
+            "EACCES",
+            json!({"name": "Error", "code": "EACCES", "message": "EACCES: permission denied, open '/s/a'"}),
+            "local.permission",
+        ),
         ("nobody knows", json!({"name": "Error", "message": "something odd happened"}), "local.unclassified"),
     ] {
         let failed = run(|| CallError::foreign(&shape)).await;

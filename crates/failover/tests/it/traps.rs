@@ -48,12 +48,14 @@ fn money_runs_out_under_400_403_404_and_429() {
 fn throttles_come_under_400_402_and_413() {
     let kind = |status, provider, kind| Signal::status(status).from_provider(provider).with_kind(kind);
     check(kind(400, "openai-codex", "usage_limit_reached"), "provider.rate_limit");
-    check(Signal::status(402).from_provider("openrouter").with_code("in_flight_budget_exhausted"), "provider.rate_limit");
     check(
-        Signal::status(413)
-            .from_provider("groq")
-            .with_code("rate_limit_exceeded")
-            .with_message("Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 7500"),
+        Signal::status(402).from_provider("openrouter").with_code("in_flight_budget_exhausted"),
+        "provider.rate_limit",
+    );
+    check(
+        Signal::status(413).from_provider("groq").with_code("rate_limit_exceeded").with_message(
+            "Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 7500",
+        ),
         "request.unsatisfiable",
     );
 }
@@ -76,7 +78,9 @@ fn the_window_overflows_under_200_403_413_and_500() {
 #[test]
 fn a_model_is_missing_under_400() {
     check(
-        Signal::status(400).from_provider("bedrock").with_message("The provided model identifier is invalid."),
+        Signal::status(400)
+            .from_provider("bedrock")
+            .with_message("The provided model identifier is invalid."),
         "provider.model_not_found",
     );
 }
@@ -87,7 +91,9 @@ fn too_many_tokens_can_be_a_throttle() {
     check(Signal::status(429).from_provider("bedrock").with_message(wait), "provider.rate_limit");
     check(Signal::new().from_provider("bedrock").with_message(wait), "provider.rate_limit");
     check(
-        Signal::new().from_provider("cerebras").with_message("Tokens per minute limit exceeded - too many tokens processed"),
+        Signal::new()
+            .from_provider("cerebras")
+            .with_message("Tokens per minute limit exceeded - too many tokens processed"),
         "provider.rate_limit",
     );
 }
@@ -118,16 +124,23 @@ fn numbers_in_names_and_counts_are_no_statuses() {
 #[test]
 fn a_deadline_that_expired_is_no_expired_key() {
     let grpc = Signal::new().from_provider("xai");
-    check(grpc.with_message("The deadline for the request expired before the operation completed."), "provider.timeout");
+    check(
+        grpc.with_message("The deadline for the request expired before the operation completed."),
+        "provider.timeout",
+    );
     check(grpc.with_message("certificate has expired"), "local.tls_trust");
 }
 
 #[test]
 fn words_about_another_class_do_not_overrule_structure() {
     check(
-        Signal::status(502).from_provider("acme").with_code("billing_config_error").with_kind("server_error").with_message(
-            "documentation mentions too many tokens, but this is a billing configuration failure",
-        ),
+        Signal::status(502)
+            .from_provider("acme")
+            .with_code("billing_config_error")
+            .with_kind("server_error")
+            .with_message(
+                "documentation mentions too many tokens, but this is a billing configuration failure",
+            ),
         "provider.server_error",
     );
     check(
@@ -147,12 +160,18 @@ fn quoted_lock_words_are_no_lock_error() {
         "request.format",
     );
     check(Signal::status(423).from_provider("acme").with_message("Locked"), "provider.unknown");
-    check(Signal::status(403).from_provider("acme").with_message("Your account has been locked"), "provider.auth_permanent");
+    check(
+        Signal::status(403).from_provider("acme").with_message("Your account has been locked"),
+        "provider.auth_permanent",
+    );
 }
 
 #[test]
 fn pages_and_silence_are_read_by_status_and_title() {
-    check(Signal::status(502).with_body(b"<html><head><title>502 Bad Gateway</title></head></html>"), "provider.server_error");
+    check(
+        Signal::status(502).with_body(b"<html><head><title>502 Bad Gateway</title></head></html>"),
+        "provider.server_error",
+    );
     check(Signal::status(524).with_body(b"error code: 524"), "provider.timeout");
     check(Signal::status(503), "provider.overloaded");
     check(Signal::status(200), "provider.empty_response");

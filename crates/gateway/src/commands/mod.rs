@@ -8,4 +8,5 @@ pub(crate) mod classify;
 pub(crate) mod lock;
 pub(crate) mod lock_exec;
 pub(crate) mod parked;
+pub(crate) mod qa;
 pub(crate) mod serve;

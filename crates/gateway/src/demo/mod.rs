@@ -4,7 +4,6 @@
 //! kills another while each holds its lock, and says what happens as it happens. Whether anything was lost is not for it
 //! to say: at the end a separate process audits the files. Its exit code is the demo's.
 
-mod processes;
 mod story;
 
 use std::{path::PathBuf, time::Duration};
@@ -12,13 +11,13 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use serde_json::json;
 
+use crate::processes::{self, Gateway};
 use crate::{
     cli::DemoArgs,
     exit::Exit,
     state_dir::StateDir,
     terminal::{Tone, paint, say},
 };
-use processes::Gateway;
 use story::Story;
 
 /// No step may take longer than this; the whole demo takes a few seconds.
@@ -47,7 +46,7 @@ async fn tell(root: &std::path::Path) -> anyhow::Result<Exit> {
     let mut story = Story::begin();
     say(format!("{}  scripted models, no network but loopback", paint("Moorline demo", Tone::Good)));
     say(format!("state    {} (0700)", state.root().display()));
-    let mut gateway = Gateway::start(&state, PATIENCE).await?;
+    let mut gateway = Gateway::start(&state, PATIENCE, |_| {}).await?;
     say(format!("gateway  {} pid {}, bearer token", gateway.address(), gateway.pid()));
 
     story.chapter("agents talk");

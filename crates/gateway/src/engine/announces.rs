@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use moorline_announce::{
     Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row, SendError,
-    SqliteOutbox, Transport,
+    SqliteOutbox, State, Transport,
 };
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Effect, Mark};
@@ -80,7 +80,11 @@ impl Engine {
                 requester: requester.clone(),
                 child_run_id: run_id.to_owned(),
             })?;
-            self.announces.announcer.submit(key, envelope).await?;
+            let kept = self.announces.announcer.submit(key, envelope).await?;
+            // Kept and delivered before a crash, which the event file does not know yet.
+            if kept.row().state == State::Delivered {
+                self.note_delivered(&kept.row().key);
+            }
             anyhow::Ok(())
         };
         if let Err(error) = submitted.await {

@@ -125,7 +125,11 @@ impl Turns {
         }
         let read = read_session(&path)?;
         let messages = read.branch().filter(|entry| entry.role().is_some()).map(|entry| {
-            json!({"id": entry.id(), "role": entry.role(), "text": entry.text(), "idempotencyKey": key_of(&entry.value())})
+            let value = entry.value();
+            json!({
+                "id": entry.id(), "role": entry.role(), "text": entry.text(), "idempotencyKey": key_of(&value),
+                "toolCalls": tool_calls_of(&value),
+            })
         });
         Ok(messages.collect())
     }
@@ -213,6 +217,13 @@ fn end_of(outcome: RunOutcome) -> TurnEnd {
 /// The idempotency key that the runner wrote with a user's message.
 fn key_of(entry: &Value) -> Option<String> {
     entry.get("message")?.get("idempotencyKey")?.as_str().map(str::to_owned)
+}
+
+/// The tools that a message of the model calls.
+fn tool_calls_of(entry: &Value) -> Vec<Value> {
+    let blocks = entry.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
+    let calls = blocks.filter(|block| block.get("type").and_then(Value::as_str) == Some("toolCall"));
+    calls.map(|call| json!({"name": call.get("name")})).collect()
 }
 
 /// Writes down what the locks meet.

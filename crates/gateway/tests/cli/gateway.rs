@@ -322,3 +322,29 @@ fn what_a_killed_gateway_promised_the_next_one_keeps_once() {
     assert_eq!(audit["spawns"], json!({"of": 12, "ok": 12}));
     assert_eq!((&audit["lost"], &audit["duplicated"], &audit["torn"]), (&json!(0), &json!(0), &json!(0)));
 }
+
+#[test]
+fn a_qa_run_shows_its_retries_and_fails_for_what_is_no_contention() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    scenario(
+        "held.yaml",
+        "name: held\nsteps:\n  - create: { key: 'agent:review:d-{run}' }\n  - contention: { key: 'agent:review:d-{run}', holdMs: 1500 }\n  - send: { to: 'agent:review:d-{run}', message: knock, timeoutMs: 5000 }\n  - expect:\n      reply: { contains: knock }\n      attempts: { min: 2 }\n",
+    );
+    scenario(
+        "wrong.yaml",
+        "name: wrong\nsteps:\n  - send: { to: 'agent:review:w-{run}', message: 'session file locked (timeout 60000ms)', timeoutMs: 5000 }\n  - expect:\n      reply: { equals: something else }\n",
+    );
+    scenario("bad.yaml", "name: bad\nsteps:\n  - sned: {}\n");
+    let qa = |args: &[&str]| moorline(dir.path()).args(["qa", "run", "--json"]).args(args).output().unwrap();
+    let held = qa(&["held.yaml", "--junit", "held.xml"]);
+    let report = json(&held.stdout);
+    assert_eq!(code(&held), 0, "{report:#}");
+    assert_eq!(report["counts"]["passedAfterRetry"], 1);
+    assert!(std::fs::read_to_string(dir.path().join("held.xml")).unwrap().contains("flaky"));
+    let wrong = qa(&["wrong.yaml"]);
+    assert_eq!(code(&wrong), 1);
+    assert_eq!(json(&wrong.stdout)["retries"], 0);
+    assert_eq!(code(&qa(&["bad.yaml"])), 65);
+    assert_eq!(code(&qa(&["no-such.yaml"])), 65);
+}

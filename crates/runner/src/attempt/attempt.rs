@@ -13,11 +13,7 @@ use std::{fs::File, marker::PhantomData, path::PathBuf, sync::Arc, time::Duratio
 
 use moorline_lock_core::{Durability, Locks, RunTag, Target, Wait};
 
-use super::{
-    error::AttemptError,
-    window::{Setup, Shared},
-    writer::RunWriter,
-};
+use super::{error::AttemptError, open::Setup, window::Shared, writer::RunWriter};
 use crate::transcript::{Lines, Tip, Transcript};
 
 /// The lock is held.

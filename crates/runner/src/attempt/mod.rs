@@ -7,6 +7,7 @@
 mod attempt;
 mod contents;
 mod error;
+mod open;
 mod reconcile;
 mod window;
 mod writer;

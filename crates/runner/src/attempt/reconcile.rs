@@ -17,7 +17,7 @@ use moorline_lock_core::{Change, Held, Journal};
 use super::{
     contents::{Contents, read_all},
     error::{AttemptError, TakeoverCause},
-    window::{Open, Setup},
+    open::{Open, Setup},
 };
 use crate::transcript::{Forward, Merged, Tip};
 

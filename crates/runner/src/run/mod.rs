@@ -1,6 +1,8 @@
 //! The run: one turn of a session, from the user's message to exactly one outcome.
 
+mod beginning;
 mod candidates;
+mod halt;
 mod message;
 mod model;
 mod outcome;
@@ -10,6 +12,7 @@ mod runner;
 mod steps;
 mod tool;
 mod turn;
+mod writing;
 
 pub use message::{Message, ToolCall};
 pub use model::{

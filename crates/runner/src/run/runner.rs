@@ -16,10 +16,11 @@ use moorline_taxonomy::{Cancelled, Code, Effect, Provider, RunnerVerdict, Wire, 
 
 use super::{
     candidates::{Failover, beside},
+    halt::Halt,
     model::{Model, StreamSink},
     outcome::{Failure, RunOutcome, Superseded},
     prompt_cache::PromptCache,
-    steps::{Broken, Halt, Run},
+    steps::{Broken, Run},
     tool::ToolHost,
     turn::Turn,
 };

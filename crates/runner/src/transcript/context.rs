@@ -22,23 +22,28 @@ impl Session {
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         let mut messages = Vec::new();
-        let branch: Vec<&Entry> = self.branch().collect();
-        let compaction = branch.iter().rposition(|entry| entry.kind() == Kind::Compaction);
-        let kept_from = compaction.map(|at| {
-            let value = branch[at].value();
+        let entries = self.entries();
+        let compaction = self.branch.iter().rposition(|index| entries[*index].kind() == Kind::Compaction);
+        let from = compaction.map(|at| {
+            let value = entries[self.branch[at]].value();
             let kept = value.get("firstKeptEntryId").and_then(Value::as_str).map(str::to_owned);
             let summary = value.get("summary").and_then(Value::as_str).unwrap_or_default();
             messages.push(user(
                 format!("The conversation before this point was summarised:\n\n{summary}"),
                 &value,
             ));
-            branch.iter().position(|entry| kept.is_some() && entry.id() == kept.as_deref()).unwrap_or(at)
+            let is_kept = |index: &usize| kept.is_some() && entries[*index].id() == kept.as_deref();
+            self.branch.iter().position(is_kept).unwrap_or(at)
         });
-        let on_branch = &branch[kept_from.unwrap_or(0)..];
-        for entry in self.entries() {
-            let spoken = on_branch.iter().any(|other| std::ptr::eq(*other, entry));
-            // An announcement that came while a run was under way stands beside the branch; the model is told anyway.
-            if spoken || (entry.origin("") == Origin::Announce && !on_branch.is_empty()) {
+        let told = &self.branch[from.unwrap_or(0)..];
+        let mut on_branch = vec![false; entries.len()];
+        for index in told {
+            on_branch[*index] = true;
+        }
+        // An announcement that came while a run was under way stands beside the branch; the model is told anyway.
+        let first = told.iter().copied().min().unwrap_or(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            if on_branch[index] || (index > first && entry.origin("") == Origin::Announce) {
                 messages.extend(message_of(entry));
             }
         }

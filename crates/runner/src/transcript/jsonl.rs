@@ -6,6 +6,7 @@ use super::{
     entry::{Entry, Origin},
     format::{Merged, Tip, Transcript},
     lines::Forward,
+    load,
     merge::Merging,
     session,
 };
@@ -16,7 +17,7 @@ pub struct Jsonl;
 
 impl Transcript for Jsonl {
     fn tip(&self, file: &File, len: u64) -> io::Result<Tip> {
-        session::tip_of(file, len)
+        load::tip_of(file, len)
     }
 
     fn is_whole(&self, line: &[u8]) -> bool {
@@ -44,7 +45,7 @@ impl Transcript for Jsonl {
     }
 
     fn may_migrate(&self, head: &[u8]) -> bool {
-        session::version_of(head).is_some_and(|version| version < session::VERSION)
+        load::version_of(head).is_some_and(|version| version < session::VERSION)
     }
 
     fn migrated(&self, old: &[u8], new: &[u8]) -> Option<u64> {

@@ -12,8 +12,10 @@ mod entry;
 mod format;
 mod jsonl;
 mod lines;
+mod load;
 mod merge;
 mod migration;
+mod scan;
 mod session;
 mod tree;
 
@@ -22,10 +24,12 @@ pub use draft::{Added, Draft, NewSession, WriteAs};
 pub use entry::{Entry, Kind, Origin, Provenance};
 pub use format::{Lines, Merged, Tip, Transcript};
 pub use jsonl::Jsonl;
-pub use session::{Scan, Session, SessionHeader, Unfinished, read_session, scan_session};
+pub use load::read_session;
+pub use scan::{Scan, scan_session};
+pub use session::{Session, SessionHeader, Unfinished};
 
 pub(crate) use append::{append_with, released};
 pub(crate) use context::{message_of, paired};
 pub(crate) use draft::compose;
 pub(crate) use lines::Forward;
-pub(crate) use session::load;
+pub(crate) use load::load;

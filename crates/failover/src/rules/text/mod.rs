@@ -101,6 +101,7 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static TextRule> {
         capacity::OVERLOAD_WIDE,
         transport::BROKEN,
         transport::EMPTY,
+        request::QUOTED,
         request::SHAPE,
         transport::SERVER,
         money::BARE,
@@ -137,7 +138,8 @@ impl Statuses {
 
     pub(crate) const ANY: Self = Self((1 << 18) - 1);
     /// Every failure of the server's own.
-    pub(crate) const SERVER: Self = Self(Self::S500.0 | Self::S502.0 | Self::S503.0 | Self::S504.0 | Self::OTHER_5XX.0);
+    pub(crate) const SERVER: Self =
+        Self(Self::S500.0 | Self::S502.0 | Self::S503.0 | Self::S504.0 | Self::OTHER_5XX.0);
     /// Statuses under which a fault of the request is reported.
     pub(crate) const REQUEST: Self = Self(
         Self::UNSAID.0

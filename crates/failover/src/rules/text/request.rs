@@ -79,7 +79,7 @@ text_rules! {
 text_rules! {
     OVERFLOW_WIDE "overflow-wide":
     "tokens" (alone) ["too many tokens|too many input tokens|maximum tokens|max tokens exceeded|max token limit|maximum token*|exceed* tokens", "!per minute|per day|please wait|wait before|try again|rate|quota|throttl*|processed|day|hour"]
-        => OVERFLOW, TOO_LONG.except(Statuses::S503), "https://docs.cohere.com/reference/errors";
+        => OVERFLOW, TOO_LONG.except(Statuses::SERVER), "https://docs.cohere.com/reference/errors";
 }
 
 text_rules! {
@@ -92,6 +92,14 @@ text_rules! {
         => TOO_LARGE.known_as("format"), Statuses::REQUEST, "https://platform.kimi.com/docs/api/errors";
     "string" ["string too long|string is too long|maximum number of bytes|exceeds the maximum size|maximum size"]
         => TOO_LARGE.known_as("format"), Statuses::REQUEST, "https://platform.openai.com/docs/api-reference";
+}
+
+text_rules! {
+    /// A complaint about one value, which is often quoted at length. It says no more than the status, and it keeps what
+    /// stands in the quote from being read as the message.
+    QUOTED "quoted":
+    "value" ["invalid value|invalid type|unexpected|expected|does not match|input tag|input should be|not a valid|invalid input|validation error|failed to parse|could not parse|cannot parse"]
+        => FORMAT, Statuses::S400.and(Statuses::S422), "https://developers.openai.com/docs/guides/error-codes";
 }
 
 text_rules! {

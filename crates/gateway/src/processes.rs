@@ -1,4 +1,4 @@
-//! The demo's processes: this very program, started again as gateway, runner and auditor.
+//! This very program, started again as gateway, runner and auditor: for the demo and for QA runs.
 
 use std::{
     path::{Path, PathBuf},
@@ -35,11 +35,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) async fn start(state: &StateDir, patience: Duration) -> anyhow::Result<Self> {
+    /// Starts a gateway and waits until it answers; `with` adds to its command line and environment.
+    pub(crate) async fn start(
+        state: &StateDir,
+        patience: Duration,
+        with: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Self> {
         let log = state.create_private("gateway.log")?;
-        let mut child = Command::new(program()?)
-            .args(["serve", "--port", "0", "--state"])
-            .arg(state.root())
+        let mut command = Command::new(program()?);
+        command.args(["serve", "--port", "0", "--state"]).arg(state.root());
+        with(&mut command);
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
