@@ -5,6 +5,8 @@
 //! The targets are those of DESIGN section 10: structured at most 50 ns without an allocation, text at most 1 us in the
 //! mean over the corpus, any input at most 15 us.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a bench that meets something unexpected ends there")]
+
 use std::hint::black_box;
 
 use divan::{

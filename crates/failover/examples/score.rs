@@ -5,7 +5,9 @@
 //! One JSON object a line: provider, status, code, type, message, body, headers, class, ambiguous. Rows marked
 //! `ambiguous` are counted and not scored. *Exact* is the class; *disposition* is what the runner and the chain do.
 
-use std::{collections::BTreeMap, error::Error, fs};
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+use std::{error::Error, fs};
 
 use moorline_failover::corpus::{Row, Score};
 
@@ -14,33 +16,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = arguments.next().ok_or("usage: score FILE [--wrong]")?;
     let show_wrong = arguments.next().as_deref() == Some("--wrong");
     let mut score = Score::default();
-    for (number, line) in
-        fs::read_to_string(&file)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
         let row: Row =
             serde_json::from_str(line).map_err(|error| format!("{file}:{}: {error}", number + 1))?;
         let judged = score.add(&row);
         if show_wrong && !judged.exact && !row.ambiguous {
-            println!(
-                "{:<28} {:<16} -> {:<16} {:<32} {:?} {:?} {:?} {}",
-                row.id,
-                row.class,
-                judged.class,
-                judged.rule,
-                row.status,
-                row.code,
-                row.kind,
-                row.message.as_deref().unwrap_or("").chars().take(200).collect::<String>()
-            );
+            let message: String = row.message.as_deref().unwrap_or("").chars().take(120).collect();
+            println!("{}: {} is not {} (rule {}) {message}", row.id, judged.class, row.class, judged.rule);
         }
     }
-    println!("{score}");
-    let mut confusion: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    println!("{score}\n\n{:<18} {:<18} rows", "expected", "got");
     for ((wanted, got), count) in &score.confusion {
-        confusion.insert((wanted, got), *count);
-    }
-    println!("\n{:<18} {:<18} rows", "expected", "got");
-    for ((wanted, got), count) in confusion {
         let mark = if wanted == got { "" } else { "  <-" };
         println!("{wanted:<18} {got:<18} {count:>4}{mark}");
     }

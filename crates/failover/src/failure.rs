@@ -13,9 +13,9 @@
 //! ```
 //!
 //! ```compile_fail,E0451
-//! use moorline_failover::{ProviderFailure, Signal, classify};
+//! use moorline_failover::ProviderFailure;
 //! // The fields are private: only `received` makes one.
-//! let failure = ProviderFailure { verdict: classify(&Signal::status(429)) };
+//! let failure = ProviderFailure { received: todo!() };
 //! ```
 
 use std::{error::Error, fmt};
@@ -36,6 +36,12 @@ pub type Source = Box<dyn Error + Send + Sync>;
 /// A provider's answer that was a failure, or the provider's silence.
 #[derive(Debug)]
 pub struct ProviderFailure {
+    // Boxed, because results carry it through every call and most calls succeed.
+    received: Box<Received>,
+}
+
+#[derive(Debug)]
+struct Received {
     verdict: Verdict,
     provider: Option<String>,
     status: Option<u16>,
@@ -83,62 +89,63 @@ impl ProviderFailure {
         if let Some(Stated::After(delay)) = verdict.stated.filter(|_| verdict.retry != Retry::Forbidden) {
             mark = mark.retry_after_is(delay);
         }
-        let failure = Self {
+        let received = Received {
             provider: signal.provider.map(str::to_owned),
             status: signal.status,
             beside: ours,
             mark: mark.caused_by(source),
             verdict,
         };
-        match failure.verdict.code {
-            Code::Request(_) => CallError::Request(failure),
-            Code::Provider(_)
-            | Code::Coordination(_)
-            | Code::Cancelled(_)
-            | Code::Local(_)
-            | Code::Delivery(_) => CallError::Provider(failure),
-        }
+        let is_the_requests = matches!(received.verdict.code, Code::Request(_));
+        let failure = Self { received: Box::new(received) };
+        if is_the_requests { CallError::Request(failure) } else { CallError::Provider(failure) }
+    }
+
+    fn with_beside(mut self, met: &[foreign::Found]) -> Self {
+        self.received.beside = met.first().map(|found| found.code).or(self.received.beside);
+        self
     }
 
     /// The verdict.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
-        &self.verdict
+        &self.received.verdict
     }
 
     /// Who was called.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
-        self.provider.as_deref()
+        self.received.provider.as_deref()
     }
 
     /// The HTTP status of the answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.status
+        self.received.status
     }
 
     /// A coordination, local or cancelled error that was met beneath the answer. It is recorded and does not decide.
     #[must_use]
     pub fn beside(&self) -> Option<Code> {
-        self.beside
+        self.received.beside
     }
 }
 
 impl fmt::Display for ProviderFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.provider.as_deref().unwrap_or("the provider"))?;
-        match self.status {
-            Some(status) => write!(f, " answered {status}: {}", self.verdict.code)?,
-            None => write!(f, " failed: {}", self.verdict.code)?,
+        let Received { verdict, provider, status, .. } = self.received.as_ref();
+        f.write_str(provider.as_deref().unwrap_or("the provider"))?;
+        match status {
+            Some(status) => write!(f, " answered {status}: {}", verdict.code)?,
+            None => write!(f, " failed: {}", verdict.code)?,
         }
-        write!(f, " (rule {})", self.verdict.rule)
+        write!(f, " (rule {})", verdict.rule)
     }
 }
 
 impl Error for ProviderFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.mark)
+        Some(&self.received.mark)
     }
 }
 
@@ -146,7 +153,7 @@ impl Error for ProviderFailure {
 #[derive(Debug)]
 pub struct LocalFault {
     code: Code,
-    mark: Mark,
+    mark: Box<Mark>,
 }
 
 impl LocalFault {
@@ -165,7 +172,7 @@ impl fmt::Display for LocalFault {
 
 impl Error for LocalFault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.mark)
+        Some(self.mark.as_ref())
     }
 }
 
@@ -217,14 +224,10 @@ impl CallError {
                 let call = parts.with_signal(Provenance::ProviderCall, |signal| {
                     ProviderFailure::received(signal, source(&explain::message_of(value)))
                 });
-                match (call, beside.first()) {
-                    (Self::Provider(failure), Some(found)) => {
-                        Self::Provider(ProviderFailure { beside: Some(found.code), ..failure })
-                    }
-                    (Self::Request(failure), Some(found)) => {
-                        Self::Request(ProviderFailure { beside: Some(found.code), ..failure })
-                    }
-                    (call, _) => call,
+                match call {
+                    Self::Provider(failure) => Self::Provider(failure.with_beside(&beside)),
+                    Self::Request(failure) => Self::Request(failure.with_beside(&beside)),
+                    call @ (Self::Local(_) | Self::Cancelled(_)) => call,
                 }
             }
             foreign::Reading::Unknown => {
@@ -237,7 +240,7 @@ impl CallError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Provider(failure) | Self::Request(failure) => failure.verdict.code,
+            Self::Provider(failure) | Self::Request(failure) => failure.received.verdict.code,
             Self::Local(fault) => fault.code,
             Self::Cancelled(code) => Code::Cancelled(*code),
         }
@@ -247,7 +250,7 @@ impl CallError {
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
-            Self::Provider(failure) | Self::Request(failure) => Some(&failure.verdict),
+            Self::Provider(failure) | Self::Request(failure) => Some(&failure.received.verdict),
             Self::Local(_) | Self::Cancelled(_) => None,
         }
     }
@@ -261,7 +264,9 @@ impl CallError {
             | Code::Local(_)
             | Code::Delivery(_)
             | Code::Request(_)
-            | Code::Provider(_) => Self::Local(LocalFault { code, mark: Mark::new(code).caused_by(source) }),
+            | Code::Provider(_) => {
+                Self::Local(LocalFault { code, mark: Box::new(Mark::new(code).caused_by(source)) })
+            }
         }
     }
 }

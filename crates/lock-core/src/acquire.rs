@@ -53,6 +53,8 @@ const CONTENDED: [Duration; 4] =
     [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(8), Duration::from_millis(20)];
 /// How long the head leaves the path to another process after a streak.
 const GIVE_WAY: Duration = Duration::from_millis(1);
+/// Units of a task's cooperative budget (tokio gives 128 for each poll) that one acquire takes.
+const COST: u32 = 16;
 /// Looks without a sleep in one go; the path changes hands faster than we look only for an instant.
 const MAX_SPINS: u32 = 64;
 
@@ -115,8 +117,11 @@ impl<'a> Acquisition<'a> {
     }
 
     pub(crate) async fn run(self) -> Result<Held, LockError> {
-        // An acquire that need not wait has no other await; a loop of them must not keep a runtime's thread to itself.
-        tokio::task::coop::consume_budget().await;
+        // An acquire that need not wait has no other await; a loop of them must not keep a runtime's thread to itself. Its
+        // system calls take as long as several polls of a socket, and count as that many.
+        for _ in 0..COST {
+            tokio::task::coop::consume_budget().await;
+        }
         // An unreachable deadline is no deadline.
         let deadline = self.wait.timeout.and_then(|timeout| TokioInstant::now().checked_add(timeout));
         let mut ticket = registry::global()

@@ -1,5 +1,12 @@
 //! The tests of the crate, one binary. Each module is one question.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets something unexpected ends there"
+)]
+
 mod chain;
 mod corpus;
 mod differential;

@@ -29,7 +29,7 @@ async fn keeps_its_promises(store: &dyn CooldownStore) {
         store.merge(cooldown).await.unwrap();
     }
     let merged = Cooldown { strikes: 4, ..long.clone() };
-    assert_eq!(store.load().await.unwrap(), [merged.clone()]);
+    assert_eq!(store.load().await.unwrap(), std::slice::from_ref(&merged));
 
     // Reasons and keys are apart, an empty name and no name too.
     store.merge(&cooldown(Why::Billing, 300, 1)).await.unwrap();

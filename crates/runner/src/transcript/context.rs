@@ -36,17 +36,17 @@ impl Session {
             self.branch.iter().position(is_kept).unwrap_or(at)
         });
         let told = &self.branch[from.unwrap_or(0)..];
-        let mut on_branch = vec![false; entries.len()];
-        for index in told {
-            on_branch[*index] = true;
-        }
-        // An announcement that came while a run was under way stands beside the branch; the model is told anyway.
+        // An announcement that came while a run was under way stands beside the branch; the model is told where it came.
         let first = told.iter().copied().min().unwrap_or(entries.len());
-        for (index, entry) in entries.iter().enumerate() {
-            if on_branch[index] || (index > first && entry.origin("") == Origin::Announce) {
-                messages.extend(message_of(entry));
+        let beside = |index: &usize| entries[*index].origin("") == Origin::Announce && !told.contains(index);
+        let mut announced = (first..entries.len()).filter(beside).peekable();
+        for index in told {
+            while let Some(before) = announced.next_if(|announced| announced < index) {
+                messages.extend(message_of(&entries[before]));
             }
+            messages.extend(message_of(&entries[*index]));
         }
+        messages.extend(announced.filter_map(|index| message_of(&entries[index])));
         paired(messages)
     }
 }

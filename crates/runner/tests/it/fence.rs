@@ -47,10 +47,9 @@ async fn merged(meanwhile: impl FnOnce(&Site)) {
 async fn taken_over(meanwhile: impl FnOnce(&Site)) -> TakeoverCause {
     let site = Site::new();
     started(&site);
-    match away(&site, meanwhile).await.unwrap_err() {
-        AttemptError::Takeover { cause, .. } => cause,
-        other => panic!("{other:?}"),
-    }
+    let error = away(&site, meanwhile).await.unwrap_err();
+    let AttemptError::Takeover { cause, .. } = error else { panic!("{error:?}") };
+    cause
 }
 
 fn entry(mut value: Value, site: &Site) -> Value {

@@ -82,7 +82,7 @@ impl Other {
             Self::ReplaceSame => replace(path, &bytes),
             Self::Touch => {
                 use std::os::unix::fs::PermissionsExt;
-                let mode = if n % 2 == 0 { 0o600 } else { 0o640 };
+                let mode = if n.is_multiple_of(2) { 0o600 } else { 0o640 };
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
             }
             Self::TornTail => {

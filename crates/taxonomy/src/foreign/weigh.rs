@@ -3,6 +3,7 @@
 //! The decision, in order (docs/taxonomy.md prints it):
 //! 1. a coordination error that no provider's answer stands around: by structure before by text, then the outermost; of
 //!    equals a takeover before contention, since retrying a run that was superseded does harm and the reverse only waits;
+//!    between the two stands a wire form of ours, whatever its class: a message that quotes lock words beside it is text;
 //! 2. an error of ours or a structured fact of this machine, the outermost;
 //! 3. a provider's answer;
 //! 4. a name or a sentence that hints at this machine or this program, the outermost;
@@ -62,6 +63,7 @@ fn decide<'s>(sightings: &'s Sightings<'_>) -> Decision<'s> {
     let answered = || (sightings.answers > 0).then_some(Decision::Provider);
     let called = || sightings.layer.map(|_| Decision::Provider);
     outermost(&|sighting| coordination(sighting) && sighting.evidence < Evidence::Text)
+        .or_else(|| outermost(&|sighting| sighting.evidence == Evidence::Wire && !secondary(sighting)))
         .or_else(|| outermost(&coordination))
         .or_else(|| outermost(&|sighting| other(sighting, Weight::Own) || other(sighting, Weight::Fact)))
         .or_else(answered)
