@@ -29,7 +29,7 @@ use crate::{
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
     registry,
-    sleep::{Woken, sleep, within},
+    sleep::{SAFETY_TICK, Woken, sleep, within},
     stats,
     sys::{
         clock::WallMs,
@@ -41,8 +41,6 @@ use crate::{
     target::{LaneKey, Target},
 };
 
-/// The longest sleep without a look. It must never be what helps; a counter tells.
-const SAFETY_TICK: Duration = Duration::from_secs(30);
 /// The longest sleep where changes are not reported (network file systems, inotify used up).
 const WITHOUT_NOTICE: Duration = Duration::from_millis(250);
 /// Grace of a file without a complete record, and the shorter one of callers with a short budget.
@@ -53,8 +51,9 @@ const CONTENDED: [Duration; 4] =
     [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(8), Duration::from_millis(20)];
 /// How long the head leaves the path to another process after a streak.
 const GIVE_WAY: Duration = Duration::from_millis(1);
-/// Units of a task's cooperative budget (tokio gives 128 for each poll) that one acquire takes.
-const COST: u32 = 16;
+/// Units of a task's cooperative budget (tokio gives 128 for each poll) that one acquire takes: with 32 tasks of one thread
+/// that acquire in a loop, two in a row keep the longest wait near that of strict turns.
+const COST: u32 = 64;
 /// Looks without a sleep in one go; the path changes hands faster than we look only for an instant.
 const MAX_SPINS: u32 = 64;
 

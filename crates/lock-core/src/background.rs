@@ -52,6 +52,8 @@ pub(crate) enum Due {
     HoldExceeded(std::sync::Weak<Hold>),
     /// Revoke and release, when the append in flight is done.
     Revoke(Arc<Hold>),
+    /// A sleeper is to look again.
+    Tick(Arc<Notify>),
     /// A release failed; the hold is kept alive here until it succeeds.
     Release(Arc<Hold>),
 }
@@ -79,7 +81,34 @@ impl Drop for Watch {
     }
 }
 
+/// A moment in the background thread's list, taken back when dropped.
+pub(crate) struct Tick {
+    id: DueId,
+    came: Arc<Notify>,
+}
+
+impl Tick {
+    /// Waits for the moment. Cancel-safe.
+    pub(crate) async fn came(&self) {
+        self.came.notified().await;
+    }
+}
+
+impl Drop for Tick {
+    fn drop(&mut self) {
+        crate::registry::global().background.cancel(self.id);
+    }
+}
+
 impl Background {
+    /// A moment `delay` from now. One wake-up of the background thread, where a runtime's timer wheel takes several for a
+    /// long sleep; `None` when there is no such thread.
+    pub(crate) fn tick(&'static self, delay: Duration) -> Option<Tick> {
+        let came = Arc::new(Notify::new());
+        let id = self.after(delay, Due::Tick(Arc::clone(&came)))?;
+        Some(Tick { id, came })
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             started: OnceLock::new(),
@@ -233,6 +262,7 @@ impl Background {
                         self.after(RETRY_REVOKE, Due::Revoke(hold));
                     }
                 }
+                Due::Tick(sleeper) => sleeper.notify_one(),
                 Due::Release(hold) => {
                     if let Err(error) = hold.release_now() {
                         tracing::warn!(lock = %hold.lock_path().display(), %error, "release failed again; it is retried");
