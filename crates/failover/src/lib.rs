@@ -27,10 +27,12 @@ mod delay;
 mod envelope;
 mod explain;
 mod failure;
+mod fold;
 mod matcher;
 mod preflight;
 mod record;
 mod rules;
+mod run;
 mod signal;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -20,6 +20,7 @@ use aho_corasick::{
 
 use crate::{
     delay::{Found, prose},
+    fold::{FOLD, SPECIAL, Unescaped, long_quote_end, unescape},
     rules::text::{Statuses, TextRule, rules},
     vendor::Vendor,
     verdict::Stated,
@@ -31,8 +32,6 @@ const MAX_TEXT: usize = 2560;
 const HEAD: usize = 1024;
 /// Bytes of a long message's end that are read: many wrappers put the reason last.
 const TAIL: usize = 512;
-/// Quotes shorter than this hold a name, not an echo.
-const LONG_QUOTE: usize = 32;
 const WORDS: usize = 6;
 
 /// Terms that were met.
@@ -357,71 +356,4 @@ fn pattern(phrase: &str) -> String {
         .join(" ");
     let end = if is_beginning { "" } else { " " };
     format!(" {words}{end}").to_ascii_lowercase()
-}
-
-/// Marks what the loop looks at more closely.
-const SPECIAL: u8 = 0xFF;
-
-/// Letters and digits as themselves in lower case; the rest a space.
-static FOLD: [u8; 256] = {
-    let mut fold = [b' '; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let character = byte as u8;
-        if character.is_ascii_alphanumeric() {
-            fold[byte] = character.to_ascii_lowercase();
-        } else if character >= 0x80 || matches!(character, b'\\' | b'"' | b'\'' | b'`') {
-            fold[byte] = SPECIAL;
-        }
-        byte += 1;
-    }
-    fold
-};
-
-enum Unescaped {
-    Latin(u8),
-    Wide([u8; 4], usize),
-}
-
-/// What a backslash and the bytes after it stand for, and how many of those it takes.
-fn unescape(after: &[u8]) -> (Unescaped, usize) {
-    match after.first() {
-        Some(b'u') => {
-            let hex = after.get(1..5).and_then(|hex| std::str::from_utf8(hex).ok());
-            match hex.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32) {
-                Some(character) if character.is_ascii() => (Unescaped::Latin(character as u8), 5),
-                Some(character) => {
-                    let mut bytes = [0; 4];
-                    let len = character.encode_utf8(&mut bytes).len();
-                    (Unescaped::Wide(bytes, len), 5)
-                }
-                None => (Unescaped::Latin(b' '), 1),
-            }
-        }
-        // Line ends, tabs, quotes, slashes and further backslashes all part words.
-        Some(_) => (Unescaped::Latin(b' '), 1),
-        None => (Unescaped::Latin(b' '), 0),
-    }
-}
-
-/// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
-fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
-    let before = open.checked_sub(1).and_then(|before| text.get(before));
-    if before.is_some_and(|before| !matches!(before, b' ' | b':' | b'(' | b'=' | b'[' | b',' | b'{' | b'\n'))
-    {
-        return None;
-    }
-    let inside = text.get(open + 1..)?;
-    let mark = *text.get(open)?;
-    let mut from = 0;
-    // A few apostrophes may stand inside; with more, this is no quote, and a hostile text costs no more than this.
-    for _ in 0..4 {
-        let close = from + memchr::memchr(mark, inside.get(from..)?)?;
-        // A quote mark within a word is an apostrophe.
-        if inside.get(close + 1).is_none_or(|next| !next.is_ascii_alphanumeric()) {
-            return (close >= LONG_QUOTE).then_some(open + 1 + close);
-        }
-        from = close + 1;
-    }
-    None
 }

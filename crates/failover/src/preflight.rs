@@ -24,6 +24,8 @@ pub enum Skip {
         /// Bytes that are taken.
         takes: u64,
     },
+    /// The request was too much for another candidate, and this one is not known to take more.
+    NotLarger,
     /// It cannot do something.
     Lacks(Capability),
     /// It is left alone.

@@ -75,6 +75,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.candidate)?;
         match &self.event {
+            Event::Skipped(Skip::NotLarger) => f.write_str("takes no more than the one before"),
             Event::Skipped(Skip::Window { needs, has }) => write!(f, "window of {has} tokens, needs {needs}"),
             Event::Skipped(Skip::Size { needs, takes }) => write!(f, "takes {takes} bytes, needs {needs}"),
             Event::Skipped(Skip::Lacks(capability)) => write!(f, "cannot do {}", capability.as_str()),

@@ -197,7 +197,8 @@ impl<'a> Acquisition<'a> {
                     stats::global().waited();
                     let id = pinned.as_ref().map(|judged| judged.stat.id);
                     let limit = self.doubt(id).map_or(at_most, |soon| soon.min(at_most));
-                    let slept = within(deadline, sleep(watch.as_ref(), limit)).await;
+                    let slept =
+                        within(deadline, sleep(watch.as_ref(), limit, self.target, pinned.as_ref())).await;
                     // The judged file stays open while it is watched: its inode number cannot come back as another lock.
                     drop(pinned);
                     match slept {

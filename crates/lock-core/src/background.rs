@@ -52,8 +52,8 @@ pub(crate) enum Due {
     HoldExceeded(std::sync::Weak<Hold>),
     /// Revoke and release, when the append in flight is done.
     Revoke(Arc<Hold>),
-    /// A sleeper is to look again.
-    Tick(Arc<Notify>),
+    /// A sleeper may have to look again.
+    Tick(std::sync::Weak<Ticking>),
     /// A release failed; the hold is kept alive here until it succeeds.
     Release(Arc<Hold>),
 }
@@ -81,32 +81,55 @@ impl Drop for Watch {
     }
 }
 
-/// A moment in the background thread's list, taken back when dropped.
-pub(crate) struct Tick {
-    id: DueId,
-    came: Arc<Notify>,
+/// A sleeper that wants to be woken in the end even if no change is ever reported.
+pub(crate) struct Tick(Arc<Ticking>);
+
+pub(crate) struct Ticking {
+    every: Duration,
+    /// Whether there is nothing new for the sleeper, asked in the background so that it can sleep on.
+    unchanged: Box<dyn Fn() -> bool + Send + Sync>,
+    came: Notify,
+    id: Mutex<Option<DueId>>,
 }
 
 impl Tick {
-    /// Waits for the moment. Cancel-safe.
+    /// Waits until something is new at a tick. Cancel-safe.
     pub(crate) async fn came(&self) {
-        self.came.notified().await;
+        self.0.came.notified().await;
     }
 }
 
 impl Drop for Tick {
     fn drop(&mut self) {
-        crate::registry::global().background.cancel(self.id);
+        if let Some(id) = lock(&self.0.id).take() {
+            crate::registry::global().background.cancel(id);
+        }
     }
 }
 
 impl Background {
-    /// A moment `delay` from now. One wake-up of the background thread, where a runtime's timer wheel takes several for a
-    /// long sleep; `None` when there is no such thread.
-    pub(crate) fn tick(&'static self, delay: Duration) -> Option<Tick> {
-        let came = Arc::new(Notify::new());
-        let id = self.after(delay, Due::Tick(Arc::clone(&came)))?;
-        Some(Tick { id, came })
+    /// Looks on behalf of a sleeper every so often: one wake-up of this thread, where waking the sleeper takes several.
+    /// `None` when there is no such thread.
+    pub(crate) fn tick(
+        &'static self,
+        every: Duration,
+        unchanged: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Option<Tick> {
+        self.running()?;
+        let ticking = Arc::new(Ticking {
+            every,
+            unchanged: Box::new(unchanged),
+            came: Notify::new(),
+            id: Mutex::new(None),
+        });
+        self.tick_again(&ticking);
+        Some(Tick(ticking))
+    }
+
+    fn tick_again(&'static self, ticking: &Arc<Ticking>) {
+        // Held across both, so that a sleeper that leaves meanwhile finds the entry it has to take back.
+        let mut id = lock(&ticking.id);
+        *id = self.after(ticking.every, Due::Tick(Arc::downgrade(ticking)));
     }
 
     pub(crate) fn new() -> Self {
@@ -262,7 +285,11 @@ impl Background {
                         self.after(RETRY_REVOKE, Due::Revoke(hold));
                     }
                 }
-                Due::Tick(sleeper) => sleeper.notify_one(),
+                Due::Tick(ticking) => match ticking.upgrade() {
+                    Some(ticking) if (ticking.unchanged)() => self.tick_again(&ticking),
+                    Some(ticking) => ticking.came.notify_one(),
+                    None => {}
+                },
                 Due::Release(hold) => {
                     if let Err(error) = hold.release_now() {
                         tracing::warn!(lock = %hold.lock_path().display(), %error, "release failed again; it is retried");

@@ -29,8 +29,8 @@ pub use gemini::{GeminiCache, Retention};
 pub use parked::{Parked, ParkedError, append_parked, dismiss_parked, list_parked, parked_path};
 pub use run::{
     CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply,
-    ModelRequest, Nothing, PromptCache, Reply, RunOutcome, Runner, StopReason, StreamSink, Superseded,
-    ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec, Turn, Usage,
+    ModelRequest, Nothing, PromptCache, Repair, Reply, RunOutcome, Runner, StopReason, StreamSink,
+    Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec, Turn, Usage,
 };
 pub use stop::Stop;
 pub use transcript::{

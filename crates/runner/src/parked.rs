@@ -39,7 +39,8 @@ pub struct Parked {
     pub session_key: String,
     /// The turn.
     pub idempotency_key: String,
-    /// `superseded`, or `failed` when the transcript could not be written.
+    /// `superseded`; `failed` when the transcript could not be written; `cancelled` when the process went down or the caller
+    /// went away before it was.
     pub reason: String,
     /// What the model said.
     pub text: String,

@@ -26,6 +26,8 @@ mod first;
 mod large;
 #[path = "it/machine.rs"]
 mod machine;
+#[path = "it/processes.rs"]
+mod processes;
 #[path = "it/prompt_cache.rs"]
 mod prompt_cache;
 #[path = "it/transcripts.rs"]

@@ -22,8 +22,18 @@ fn put(dir: &Path, record: &str) -> File {
     file
 }
 
-fn sleeper() -> Child {
-    Command::new("sleep").arg("600").spawn().unwrap()
+/// A process that lives as long as the test looks at it.
+struct Sleeper(Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn sleeper() -> Sleeper {
+    Sleeper(Command::new("sleep").arg("600").spawn().unwrap())
 }
 
 fn look(dir: &Path) -> LockView {
@@ -43,8 +53,8 @@ fn words(view: &LockView) -> (String, Vec<String>, bool) {
 
 #[tokio::test]
 async fn an_open_handle_is_life_whatever_the_record_says() {
-    let mut child = sleeper();
-    let (pid, now) = (child.id(), iso_in(0));
+    let child = sleeper();
+    let (pid, now) = (child.0.id(), iso_in(0));
     let ended = free_pid();
     let records = [
         ("its process lives", foreign_record(pid, &now, Some(starttime(pid)))),
@@ -67,14 +77,12 @@ async fn an_open_handle_is_life_whatever_the_record_says() {
         assert_eq!(std::fs::read_to_string(dir.path().join(LOCK)).unwrap(), record, "{what}");
         drop(handle);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[tokio::test]
 async fn without_a_handle_the_process_decides() {
-    let mut child = sleeper();
-    let pid = child.id();
+    let child = sleeper();
+    let pid = child.0.id();
     let mut zombie = Command::new("true").spawn().unwrap();
     let zombie_pid = zombie.id();
     while !std::fs::read_to_string(format!("/proc/{zombie_pid}/stat")).unwrap().contains(") Z ") {
@@ -130,8 +138,6 @@ async fn without_a_handle_the_process_decides() {
             assert_eq!(std::fs::read_to_string(dir.path().join(LOCK)).unwrap(), record);
         }
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
     zombie.wait().unwrap();
 }
 

@@ -7,35 +7,45 @@ vendor_rules! {
     from "https://cloud.baidu.com/doc/qianfan-api/s/rmwbl43x7" {
         exact "malformed_json" => FORMAT;
         exact "invalid_messages" => FORMAT;
+        exact "invalid_image_generation_prompt" => FORMAT;
+        exact "invalid_image_generation_refer_image" => FORMAT;
+        exact "invalid_image_url" => FORMAT;
+        exact "invalid_plugin_argument" => FORMAT;
+        exact "method_not_supported" => FORMAT;
         broad "invalid_argument" => FORMAT;
         broad "invalid_model" => MODEL_NOT_FOUND;
+        exact "model_offline" => MODEL_NOT_FOUND;
         exact "characters_too_long" => OVERFLOW;
         exact "tokens_too_long" => OVERFLOW;
-        exact "invalid_image_url" => FORMAT;
         exact "invalid_iam_token" => AUTH;
-        exact "invalid_api_key" => AUTH;
         exact "invalid_appid" => AUTH;
-        exact "iam_signature_invalid" => AUTH;
-        broad "access_denied" => AUTH;
         exact "no_parameter_permission" => AUTH;
-        exact "no_such_model" => MODEL_NOT_FOUND;
-        exact "model_not_supported_access" => MODEL_NOT_FOUND;
+        broad "access_denied" => AUTH;
         exact "account_overdue" => BILLING;
         exact "rate_limit_exceeded" => RATE_LIMIT;
         exact "rpm_rate_limit_exceeded" => RATE_LIMIT;
         exact "tpm_rate_limit_exceeded" => RATE_LIMIT;
+        exact "input_tpm_rate_limit_exceeded" => RATE_LIMIT;
+        exact "output_tpm_rate_limit_exceeded" => RATE_LIMIT;
         exact "user_rate_limit_exceeded" => RATE_LIMIT;
         exact "preemptible_rate_limit_exceeded" => RATE_LIMIT;
         exact "cluster_rate_limit_exceeded" => OVERLOADED;
-        exact "coding_plan_hour_quota_exceeded" => RATE_LIMIT;
-        exact "coding_plan_week_quota_exceeded" => RATE_LIMIT;
-        exact "coding_plan_month_quota_exceeded" => RATE_LIMIT;
-        exact "server_overloaded" => OVERLOADED;
+        exact "cluster_rpm_rate_limit_exceeded" => OVERLOADED;
+        exact "cluster_tpm_rate_limit_exceeded" => OVERLOADED;
+        exact "Offline_batch_reasoning_refused" => OVERLOADED;
         exact "dispatch_internal_error" => SERVER_ERROR;
+        exact "image_generation_interal_error" => SERVER_ERROR;
         exact "internal_error" => SERVER_ERROR;
+        exact "image_url_unsafe" => CONTENT_POLICY;
         exact "system_unsafe" => CONTENT_POLICY;
         exact "user_setting_unsafe" => CONTENT_POLICY;
         exact "functions_unsafe" => CONTENT_POLICY;
+        broad "unsafe_request" => CONTENT_POLICY;
+    }
+    from "https://cloud.baidu.com/doc/qianfan-api/s/Om9b4yj3w" {
+        exact "coding_plan_rate_limit_exceeded" => RATE_LIMIT;
+        exact "coding_plan_cluster_rate_limited" => OVERLOADED;
+        exact "coding_plan_subscription_expired" => BILLING;
     }
     from "https://ai.baidu.com/ai-doc/WENXINWORKSHOP/tlmyncueh" {
         exact "1" => SERVER_ERROR;

@@ -42,6 +42,7 @@ vendor_rules! {
         broad "InternalError" => SERVER_ERROR;
         broad "internal_error" => SERVER_ERROR;
         exact "SystemError" => SERVER_ERROR;
+        broad "InternalError.Algo.InvalidParameter" => FORMAT;
         exact "InternalError.Algo" => SERVER_ERROR;
         exact "InternalError.FileUpload" => SERVER_ERROR;
         exact "ModelServingError" => OVERLOADED;

@@ -59,6 +59,10 @@ vendor_rules! {
         exact "upstream_provider_rate_limit" => RATE_LIMIT.on(Scope::Upstream);
         exact "agent_mode_limit_exceeded" => RATE_LIMIT;
     }
+    from "https://github.com/microsoft/vscode-copilot-chat" {
+        exact "user_weekly_rate_limited" => RATE_LIMIT;
+        exact "model_overloaded" => OVERLOADED;
+    }
     from "https://github.com/github/copilot-cli/issues/730" {
         exact "quota_exceeded" => BILLING;
         exact "free_quota_exceeded" => BILLING;

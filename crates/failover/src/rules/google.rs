@@ -28,6 +28,9 @@ vendor_rules! {
         exact "API_KEY_HTTP_REFERRER_BLOCKED" => AUTH;
         exact "API_KEY_IP_ADDRESS_BLOCKED" => AUTH;
         exact "API_KEY_ANDROID_APP_BLOCKED" => AUTH;
+        exact "API_KEY_IOS_APP_BLOCKED" => AUTH;
+        exact "SECURITY_POLICY_VIOLATED" => AUTH;
+        exact "USER_BLOCKED_BY_ADMIN" => AUTH_PERMANENT;
         exact "CREDENTIALS_MISSING" => AUTH;
         exact "ACCESS_TOKEN_EXPIRED" => AUTH;
         exact "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => AUTH;

@@ -38,7 +38,7 @@ vendor_rules! {
         exact "billing_hard_limit_reached" => BILLING;
         exact "billing_not_active" => BILLING;
     }
-    from "https://platform.openai.com/docs/api-reference/responses-streaming" {
+    from "https://platform.openai.com/docs/api-reference/responses/object" {
         exact "context_length_exceeded" => OVERFLOW;
         exact "string_above_max_length" => TOO_LARGE.known_as("format");
         exact "image_too_large" => TOO_LARGE.known_as("format");
@@ -53,6 +53,16 @@ vendor_rules! {
         exact "previous_response_not_found" => REPLAY_INVALID.known_as("session_expired");
         exact "invalid_encrypted_content" => REPLAY_INVALID;
         exact "conversation_not_found" => SESSION_EXPIRED;
+        exact "unsupported_image_media_type" => FORMAT;
+        exact "invalid_image" => FORMAT;
+        exact "invalid_image_format" => FORMAT;
+        exact "invalid_image_url" => FORMAT;
+        exact "invalid_base64_image" => FORMAT;
+        exact "image_parse_error" => FORMAT;
+        exact "image_too_small" => FORMAT;
+        exact "empty_image_file" => FORMAT;
+        exact "failed_to_download_image" => FORMAT;
+        exact "image_file_not_found" => FORMAT;
         exact "vector_store_timeout" => TIMEOUT;
         exact "request_timeout" => TIMEOUT;
         exact "websocket_connection_limit_reached" => RATE_LIMIT;
@@ -60,7 +70,7 @@ vendor_rules! {
         exact "unsupported_model" => MODEL_NOT_FOUND;
         exact "model_not_available" => MODEL_NOT_FOUND;
     }
-    from "https://platform.openai.com/docs/api-reference/debugging-requests" {
+    from "https://github.com/openai/openai-python/issues/2046" {
         exact "unsupported_parameter" => FORMAT.of_this_model();
         exact "unsupported_value" => FORMAT.of_this_model();
         exact "unknown_parameter" => FORMAT;
@@ -70,6 +80,13 @@ vendor_rules! {
         exact "invalid_json" => FORMAT;
         exact "invalid_json_schema" => FORMAT;
         exact "invalid_function_parameters" => FORMAT;
+        exact "unsupported_file" => FORMAT;
+        exact "unsupported_content_type" => FORMAT;
+        exact "invalid_base64" => FORMAT;
+        exact "unsupported_api_for_model" => FORMAT.of_this_model();
+        weak "invalid_request_error" => FORMAT;
+    }
+    from "https://github.com/openai/openai-dotnet/issues/317" {
         exact "integer_below_min_value" => FORMAT;
         exact "integer_above_max_value" => FORMAT;
         exact "decimal_above_max_value" => FORMAT;
@@ -79,21 +96,6 @@ vendor_rules! {
         exact "empty_array" => FORMAT;
         exact "empty_string" => FORMAT;
         exact "duplicate_item" => FORMAT;
-        exact "unsupported_file" => FORMAT;
-        exact "unsupported_content_type" => FORMAT;
-        exact "unsupported_image_media_type" => FORMAT;
-        exact "invalid_image" => FORMAT;
-        exact "invalid_image_format" => FORMAT;
-        exact "invalid_image_url" => FORMAT;
-        exact "invalid_base64_image" => FORMAT;
-        exact "invalid_base64" => FORMAT;
-        exact "image_parse_error" => FORMAT;
-        exact "image_too_small" => FORMAT;
-        exact "empty_image_file" => FORMAT;
-        exact "failed_to_download_image" => FORMAT;
-        exact "image_file_not_found" => FORMAT;
-        exact "unsupported_api_for_model" => FORMAT.of_this_model();
-        weak "invalid_request_error" => FORMAT;
     }
 }
 

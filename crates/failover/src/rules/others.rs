@@ -33,8 +33,10 @@ vendor_rules! {
         exact "model_permission_blocked_org" => AUTH.on(Scope::Model);
         exact "model_permission_blocked_project" => AUTH.on(Scope::Model);
         exact "organization_restricted" => AUTH_PERMANENT;
-        exact "blocked_api_access" => BILLING;
         exact "rate_limit_exceeded" => RATE_LIMIT.on(Scope::Model);
+    }
+    from "https://console.groq.com/docs/spend-limits" {
+        exact "blocked_api_access" => BILLING;
     }
 }
 

@@ -48,6 +48,9 @@ vendor_rules! {
         exact "1312" => OVERLOADED;
         exact "1313" => RATE_LIMIT;
     }
+    from "https://docs.z.ai/api-reference/api-code" {
+        exact "1316" => RATE_LIMIT;
+    }
     from "https://docs.bigmodel.cn/cn/faq" {
         broad "434" => AUTH;
         broad "435" => TOO_LARGE;

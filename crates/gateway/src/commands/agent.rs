@@ -12,10 +12,7 @@ use std::{
 use moorline_lock_core::{Durability, Journal, LockConfig, Locks, RunTag, Target, control};
 use moorline_taxonomy::RemoteError;
 use serde_json::json;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 
 use crate::{
     cli::AgentArgs,
@@ -25,6 +22,7 @@ use crate::{
     exit::{self, Exit},
     rpc::client::Client,
     session_key::SessionKey,
+    signals::{self, Ending},
     state_dir::StateDir,
     terminal::{Tone, paint, say},
 };
@@ -45,7 +43,8 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     let config = LockConfig::from_env()?;
     let script = serve::script(args.script.as_deref())?;
     let events = Events::open(&state.events(), "agent")?;
-    let cancel = cancelled_by_signal()?;
+    let mut ending = Ending::install()?;
+    let (cancel, cancelled) = watch::channel(false);
     let turns = Turns::new(state.clone(), config, events.clone(), script);
     let run_id = ulid::Ulid::generate().to_string();
     let incoming =
@@ -66,18 +65,36 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
         {
             return TurnEnd::failed(exit::wire(&error));
         }
-        turns.take(&incoming, &run_id, tools, deadline, cancel).await
+        turns.take(&incoming, &run_id, tools, deadline, cancelled).await
     };
-    let end = tokio::select! {
-        end = work => end,
-        // Never ends by itself; it serves `lock revoke` while the turn lasts.
-        Err(error) = control::serve() => return Err(error.into()),
+    tokio::pin!(work);
+    let control = control::serve();
+    tokio::pin!(control);
+    let (mut askable, mut ended_by) = (true, None);
+    let end = loop {
+        tokio::select! {
+            end = &mut work => break end,
+            number = ending.next() => {
+                // The run is told; it lets go of its lock within moments and ends as cancelled.
+                ended_by = Some(number);
+                cancel.send_replace(true);
+            }
+            ended = &mut control, if askable => {
+                askable = false;
+                if let Err(error) = ended {
+                    tracing::warn!(%error, "no control socket: this run's lock cannot be revoked from outside");
+                }
+            }
+        }
     };
     events.note(Event::RunEnded {
         run_id: run_id.clone(),
         outcome: end.word.to_owned(),
         code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
     });
+    if let Some(number) = ended_by {
+        signals::end_by(number);
+    }
     finish(args, &run_id, end)
 }
 
@@ -138,21 +155,4 @@ async fn compact(
         .await?;
     held.release().await?;
     Ok(())
-}
-
-/// True once SIGINT or SIGTERM came.
-#[allow(clippy::disallowed_methods, reason = "the program installs handlers, its libraries do not")]
-fn cancelled_by_signal() -> std::io::Result<watch::Receiver<bool>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        // Nobody listens any more when the turn has ended.
-        let _ = sender.send(true);
-    });
-    Ok(receiver)
 }

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use moorline_lock_core::{LockConfig, OnStale, control};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cli::ServeArgs,
@@ -11,6 +10,7 @@ use crate::{
     exit::Exit,
     model::script::Script,
     rpc,
+    signals::{self, Ending},
     state_dir::{Listening, StateDir},
     terminal::say,
 };
@@ -22,12 +22,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     exit
 }
 
-#[allow(clippy::disallowed_methods, reason = "the program installs handlers, its libraries do not")]
 async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
-    // Installed first: a signal that comes during start-up ends it in order.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
+    let mut ending = Ending::install()?;
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let served = state.serve()?;
     let token = state.token()?;
@@ -46,11 +42,9 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let control = control::serve();
     tokio::pin!(control);
     let mut controlled = true;
-    loop {
+    let number = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = quit.recv() => break,
+            number = ending.next() => break number,
             ended = &mut control, if controlled => {
                 controlled = false;
                 if let Err(error) = ended {
@@ -58,13 +52,17 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
                 }
             }
         }
-    }
-    tracing::info!("shutting down");
+    };
+    tracing::info!(signal = number, "shutting down");
     engine.shut_down().await;
     let _ = server.stop();
     server.stopped().await;
     state.retract();
     drop(served);
+    // A gateway that was asked to end and ended in order is a success; the other signals keep their meaning.
+    if !signals::is_polite(number) {
+        signals::end_by(number);
+    }
     Ok(Exit::Ok)
 }
 

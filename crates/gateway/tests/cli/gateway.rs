@@ -348,3 +348,40 @@ fn a_qa_run_shows_its_retries_and_fails_for_what_is_no_contention() {
     assert_eq!(code(&qa(&["bad.yaml"])), 65);
     assert_eq!(code(&qa(&["no-such.yaml"])), 65);
 }
+
+#[test]
+fn a_runner_that_is_asked_to_end_releases_and_ends_by_the_signal() {
+    use std::os::unix::process::ExitStatusExt;
+    let gateway = Gateway::start(Some("agents:\n  '*':\n    - delayMs: 600000\n      reply: never\n"));
+    let agent = [
+        "agent",
+        "--session",
+        "agent:main:desk",
+        "--message",
+        "hello",
+        "--state",
+        "state",
+        "--script",
+        "script.yaml",
+    ];
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::ABORT] {
+        let mut child = moorline(gateway.dir.path()).args(agent).stderr(Stdio::null()).spawn().unwrap();
+        let transcript = gateway.state().join("sessions/main/desk.jsonl");
+        let pid = child.id();
+        // Its message is written, so its model is thinking.
+        until("the turn", || {
+            let events = std::fs::read_dir(gateway.state().join("events")).unwrap();
+            let mine = events
+                .filter_map(Result::ok)
+                .any(|entry| entry.file_name().to_string_lossy().ends_with(&format!("-{pid}.jsonl")));
+            mine && std::fs::metadata(&transcript).is_ok_and(|file| file.len() > 300)
+                && !gateway.state().join("sessions/main/desk.jsonl.lock").exists()
+        });
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        assert!(!gateway.state().join("sessions/main/desk.jsonl.lock").exists());
+    }
+    let audit = gateway.stop();
+    assert_eq!(audit["turns"], json!({"of": 4, "ok": 4}));
+    assert_eq!(audit["interrupted"], 0);
+}

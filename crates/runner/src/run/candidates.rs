@@ -11,7 +11,7 @@ use std::{
 
 use moorline_failover::{
     Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance,
-    ProviderFailure, Retry, Scope, Signal, Stated, classify,
+    ProviderFailure, Retry, Scope, Signal, Stated, StopReason, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
 use moorline_taxonomy::{Cause, Code, Effect, Provider, RunnerVerdict, Wire, WireCode, policy};
@@ -55,6 +55,8 @@ pub(super) struct Answer {
 pub(super) struct Unanswered {
     pub(super) wire: Wire,
     pub(super) code: Code,
+    /// The user has seen text.
+    pub(super) streamed: bool,
 }
 
 /// Tells the chain when the user has seen anything.
@@ -246,7 +248,8 @@ fn unanswered(error: &ChainError, clock: &dyn Clock) -> Unanswered {
     if let Some(last) = error.last_error() {
         wire.message = format!("{}: {}", wire.message, innermost(last));
     }
-    Unanswered { wire, code: error.code() }
+    let streamed = matches!(error, ChainError::Stopped { reason: Some(StopReason::Streamed), .. });
+    Unanswered { wire, code: error.code(), streamed }
 }
 
 /// What the call site said, beneath the layers that only sort it.

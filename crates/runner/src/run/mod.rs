@@ -8,6 +8,7 @@ mod model;
 mod outcome;
 pub(crate) mod prompt_cache;
 mod record;
+mod repair;
 mod runner;
 mod steps;
 mod tool;
@@ -20,6 +21,7 @@ pub use model::{
 };
 pub use outcome::{Failure, Reply, RunOutcome, Superseded};
 pub use prompt_cache::{CacheError, CacheLedger, PromptCache};
+pub use repair::Repair;
 pub use runner::Runner;
 pub use tool::{ToolContext, ToolEffect, ToolError, ToolHost, ToolResult};
 pub use turn::{Incoming, Turn};

@@ -20,6 +20,7 @@ use super::{
     model::{Model, StreamSink},
     outcome::{Failure, RunOutcome, Superseded},
     prompt_cache::PromptCache,
+    repair::Repair,
     steps::{Broken, Run},
     tool::ToolHost,
     turn::Turn,
@@ -46,6 +47,7 @@ pub struct Runner {
     pub(super) max_rounds: usize,
     pub(super) failover: Failover,
     pub(super) prompt_cache: Option<Arc<dyn PromptCache>>,
+    pub(super) repair: Option<Arc<dyn Repair>>,
 }
 
 impl Runner {
@@ -62,6 +64,7 @@ impl Runner {
             max_rounds: 200,
             failover: Failover::default(),
             prompt_cache: None,
+            repair: None,
         }
     }
 
@@ -114,6 +117,13 @@ impl Runner {
         self
     }
 
+    /// Makes requests fit again that no candidate takes, once in a turn.
+    #[must_use]
+    pub fn with_repair(mut self, repair: Arc<dyn Repair>) -> Self {
+        self.repair = Some(repair);
+        self
+    }
+
     /// The most model calls with tools in one turn; 200 unless set.
     #[must_use]
     pub fn with_max_rounds(mut self, rounds: usize) -> Self {
@@ -160,7 +170,16 @@ impl Runner {
     async fn outcome(&self, turn: &Turn, run: &mut Run<'_>, broken: Broken) -> RunOutcome {
         let effect = if run.had_effect { Effect::Possible } else { Effect::None };
         match broken {
-            Broken::Halted(Halt::Stopped(why)) => RunOutcome::Cancelled(why),
+            Broken::Halted(Halt::Stopped(why)) => {
+                match why {
+                    // Whoever aborts a run does not want its reply.
+                    Cancelled::User => {}
+                    Cancelled::ClientGone | Cancelled::Shutdown => {
+                        self.park(turn, run, "cancelled").await;
+                    }
+                }
+                RunOutcome::Cancelled(why)
+            }
             Broken::Halted(Halt::Deadline) => {
                 let mut wire =
                     Wire::new(Provider::Timeout, "the run's deadline passed before the model had answered");

@@ -10,11 +10,11 @@ use std::{
 };
 
 use moorline_lock_core::{RunTag, Wait};
-use moorline_taxonomy::{Cause, Local, Wire};
-use serde_json::{Value, json};
+use moorline_taxonomy::{Cause, Local, RunnerVerdict, Wire, policy};
+use serde_json::Value;
 
 use super::{
-    candidates::{Asking, Cached, Unanswered, ask},
+    candidates::{Answer, Asking, Cached, Unanswered, ask},
     halt::Halt,
     message::{Message, ToolCall},
     model::{Candidate, Model, ModelRequest, StreamSink, Usage},
@@ -59,6 +59,8 @@ pub(super) struct Run<'a> {
     /// Text of the model among them.
     pub(super) paid: Option<String>,
     pub(super) replied: Option<Reply>,
+    /// The request was repaired; that is done once.
+    repaired: bool,
     /// The last model call that failed.
     pub(super) last_failure: Mutex<Option<Cause>>,
     /// What went wrong while the end of the turn was noted.
@@ -79,6 +81,7 @@ impl<'a> Run<'a> {
             unwritten: Vec::new(),
             paid: None,
             replied: None,
+            repaired: false,
             last_failure: Mutex::default(),
             cleanup_error: None,
         }
@@ -119,27 +122,10 @@ impl<'a> Run<'a> {
         drop(session);
         for _ in 0..self.runner.max_rounds {
             let released = attempt.release_for_prompt().await?;
-            let runner = self.runner;
             let cached = cache.zip(ledger.as_ref()).map(|(cache, ledger)| Cached { cache, ledger });
-            let request = self.request(&messages);
-            let last = &self.last_failure;
-            let asking = Asking {
-                failover: &runner.failover,
-                model,
-                turn: self.turn,
-                cached,
-                clock: &runner.clock,
-                last,
-            };
-            let asking = ask(asking, request, sink);
-            let answer = match self.unless_halted(asking).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(unanswered)) => {
-                    let data = json!({"code": unanswered.wire.code.to_string()});
-                    self.note(released, "failed", data).await;
-                    return Err(Broken::Asked(unanswered));
-                }
-                Err(broken) => return Err(self.halted(released, broken).await),
+            let answer = match self.answer(model, &mut messages, cached, sink, &released).await {
+                Ok(answer) => answer,
+                Err(broken) => return Err(self.broken_off(released, broken).await),
             };
             let calls = answer.reply.tool_calls.clone();
             let done = calls.is_empty();
@@ -161,18 +147,60 @@ impl<'a> Run<'a> {
             let released = attempt.release_for_prompt().await?;
             let results = match self.call_tools(&calls, tools, &released).await {
                 Ok(results) => results,
-                Err(broken) => return Err(self.halted(released, broken).await),
+                Err(broken) => return Err(self.broken_off(released, broken).await),
             };
             attempt = self.with_results(released, &mut messages, results).await?;
         }
         let rounds = self.runner.max_rounds;
         let released = attempt.release_for_prompt().await?;
-        let wire = Wire::new(
-            Local::Config,
-            format!("the model asked for tools {rounds} times in one turn (max rounds)"),
-        );
-        self.note(released, "failed", json!({"code": wire.code.to_string()})).await;
-        Err(Broken::Failed(wire))
+        let said = format!("the model asked for tools {rounds} times in one turn (max rounds)");
+        Err(self.broken_off(released, Broken::Failed(Wire::new(Local::Config, said))).await)
+    }
+
+    /// Asks until somebody answers; once with a repaired request where that may help.
+    async fn answer(
+        &mut self,
+        model: &dyn Model,
+        messages: &mut Vec<Message>,
+        cached: Option<Cached<'_>>,
+        sink: &mut dyn StreamSink,
+        released: &Attempt<Released>,
+    ) -> Result<Answer, Broken> {
+        let runner = self.runner;
+        loop {
+            let request = self.request(messages);
+            let asking = Asking {
+                failover: &runner.failover,
+                model,
+                turn: self.turn,
+                cached,
+                clock: &runner.clock,
+                last: &self.last_failure,
+            };
+            let asked = self.unless_halted(ask(asking, request, sink)).await?;
+            let unanswered = match asked {
+                Ok(answer) => return Ok(answer),
+                Err(unanswered) => unanswered,
+            };
+            let code = unanswered.code;
+            let repairable = match policy(code, unanswered.wire.effect).runner {
+                RunnerVerdict::Repair => !unanswered.streamed && !std::mem::replace(&mut self.repaired, true),
+                RunnerVerdict::Surface
+                | RunnerVerdict::Takeover
+                | RunnerVerdict::Stop
+                | RunnerVerdict::Wait
+                | RunnerVerdict::Retry => false,
+            };
+            let Some(repair) = runner.repair.as_deref().filter(|_| repairable) else {
+                return Err(Broken::Asked(unanswered));
+            };
+            let request = self.request(messages);
+            let writer = released.writer();
+            match self.unless_halted(repair.repair(code, &request, &writer)).await? {
+                Some(repaired) => *messages = repaired,
+                None => return Err(Broken::Asked(unanswered)),
+            }
+        }
     }
 
     fn opening(&self) -> Opening {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use moorline_taxonomy::Wire;
 use serde_json::{Value, json};
 
 use super::{
@@ -120,17 +121,22 @@ impl Run<'_> {
         Ok(attempt)
     }
 
-    /// The run was stopped while the lock was released: notes it.
-    pub(super) async fn halted(&mut self, released: Attempt<Released>, broken: Broken) -> Broken {
-        if let Broken::Halted(halt) = &broken {
-            self.note(released, halt.word(), json!({})).await;
+    /// The run broke off while the lock was released: notes it, and gives back why.
+    pub(super) async fn broken_off(&mut self, released: Attempt<Released>, broken: Broken) -> Broken {
+        let code = |wire: &Wire| json!({"code": wire.code.to_string()});
+        match &broken {
+            Broken::Halted(halt) => self.note(released, halt.word(), json!({})).await,
+            Broken::Asked(unanswered) => self.note(released, "failed", code(&unanswered.wire)).await,
+            Broken::Failed(wire) => self.note(released, "failed", code(wire)).await,
+            // The attempt has ended by itself.
+            Broken::Attempt(_) => {}
         }
         broken
     }
 
     /// Notes how the turn ended, so that nobody takes it for unfinished. After a takeover nothing is written; what goes wrong
     /// here never hides why the run ended.
-    pub(super) async fn note(&mut self, released: Attempt<Released>, settled: &str, mut data: Value) {
+    async fn note(&mut self, released: Attempt<Released>, settled: &str, mut data: Value) {
         data["status"] = settled.into();
         data["runId"] = self.turn.run_id.as_str().into();
         let at = self.runner.clock.wall();

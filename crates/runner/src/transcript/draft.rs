@@ -96,6 +96,19 @@ impl Draft {
         Self::new("session_info", [("name", name.into())])
     }
 
+    /// A summary that stands for everything before the entry `first_kept_id`.
+    #[must_use]
+    pub fn compaction(summary: &str, first_kept_id: &str, tokens_before: u64) -> Self {
+        Self::new(
+            "compaction",
+            [
+                ("summary", summary.into()),
+                ("firstKeptEntryId", first_kept_id.into()),
+                ("tokensBefore", tokens_before.into()),
+            ],
+        )
+    }
+
     fn new<const N: usize>(kind: &'static str, fields: [(&'static str, Value); N]) -> Self {
         Self { kind, fields: fields.into() }
     }

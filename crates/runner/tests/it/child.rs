@@ -61,6 +61,12 @@ impl Child {
         (status.success(), status.signal())
     }
 
+    /// Kills it.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.wait();
+    }
+
     /// Lets it end.
     pub fn end(mut self) {
         drop(self.process.stdin.take());
@@ -95,6 +101,7 @@ fn child() {
             held.release().await.unwrap();
         }),
         "turn" => runtime.block_on(crate::crash::turn(&argument)),
+        "turns" => runtime.block_on(crate::processes::turns(&argument)),
         "large" => crate::large::child(&argument),
         other => panic!("no such role: {other}"),
     }

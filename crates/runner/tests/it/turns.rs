@@ -12,7 +12,7 @@ use moorline_runner::{
     StreamSink, Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, WriteAs,
     append_entry, append_parked, dismiss_parked, list_parked, parked_path, read_session,
 };
-use moorline_taxonomy::{Cancelled, Code, Coordination, Effect, Local, Provider, Wire, WireCode};
+use moorline_taxonomy::{Cancelled, Code, Coordination, Effect, Local, Provider, Request, Wire, WireCode};
 use serde_json::json;
 
 use crate::support::{Play, Scripted, Site, Tools, attempt, foreign, foreign_user, play, says, wants};
@@ -625,4 +625,110 @@ async fn a_tool_call_without_result_is_closed_for_the_model_and_named() {
         Ok(ModelReply::text("ok"))
     })]);
     assert!(matches!(site.run(&site.turn("r1", "and?"), &model).await, RunOutcome::Replied(_)));
+}
+
+/// A host that compacts: it keeps the last message and remembers a summary.
+struct Compacting;
+
+#[async_trait]
+impl moorline_runner::Repair for Compacting {
+    async fn repair(
+        &self,
+        code: Code,
+        request: &ModelRequest,
+        writer: &moorline_runner::RunWriter,
+    ) -> Option<Vec<Message>> {
+        assert_eq!(code, Code::Request(Request::ContextOverflow));
+        let kept = read_session(request_path(request)).unwrap().leaf().unwrap().to_owned();
+        writer.append(Draft::compaction("they talked", &kept, 9), WriteAs::Turn, at()).await.unwrap();
+        request.messages.last().cloned().map(|last| vec![last])
+    }
+}
+
+/// The test names its transcript in the run's id, since a request has no path.
+fn request_path(request: &ModelRequest) -> &std::path::Path {
+    std::path::Path::new(request.run_id.strip_prefix("r:").unwrap())
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_too_long_is_repaired_once() {
+    let site = Site::new();
+    crate::support::started(&site);
+    let runner = site.runner().with_repair(Arc::new(Compacting));
+    let turn = site.turn(&format!("r:{}", site.path.display()), "and now?");
+    let model = Scripted::new([
+        fails(Request::ContextOverflow),
+        play(|request| {
+            assert_eq!(request.messages.len(), 1);
+            Ok(ModelReply::text("ok"))
+        }),
+    ]);
+    let outcome = runner.run(&turn, &model, &Tools, &mut Nothing, &Stop::new()).await;
+    assert!(matches!(outcome, RunOutcome::Replied(_)), "{outcome:?}");
+    let said: Vec<_> =
+        read_session(&site.path).unwrap().messages().iter().map(|m| m.text().to_owned()).collect();
+    assert!(said[0].contains("they talked"), "{said:?}");
+    assert_eq!(said[1..], ["and now?", "ok"]);
+
+    let turn = site.turn(&format!("r:{}", site.path.display()), "again?");
+    let turn = moorline_runner::Turn {
+        message: moorline_runner::Incoming { idempotency_key: "2".into(), ..turn.message },
+        ..turn
+    };
+    let model = Scripted::new([fails(Request::ContextOverflow), fails(Request::ContextOverflow)]);
+    let failure = failure(runner.run(&turn, &model, &Tools, &mut Nothing, &Stop::new()).await);
+    assert_eq!(known(&failure.wire), Code::Request(Request::ContextOverflow));
+}
+
+#[tokio::test]
+async fn a_reply_that_came_as_the_process_went_down_is_parked() {
+    let site = Site::new();
+    let stop = Stop::new();
+    let (send, receive) = std::sync::mpsc::channel();
+    let (path, locks, stopping) = (site.path.clone(), site.locks.clone(), stop.clone());
+    let model = Scripted::new([play(move |_| {
+        let opening = moorline_runner::Opening::new(
+            &locks,
+            path,
+            RunTag::new("other"),
+            Arc::new(moorline_runner::Jsonl),
+        );
+        send.send(futures_block(moorline_runner::Attempt::acquire(opening)).unwrap()).unwrap();
+        // The reply is there, the lock is not, and now the process is told to end.
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            stopping.stop(Cancelled::Shutdown);
+        });
+        Ok(ModelReply::text("paid for"))
+    })]);
+    let outcome = site.runner().run(&site.turn("r1", "hi"), &model, &Tools, &mut Nothing, &stop).await;
+    assert_eq!(outcome, RunOutcome::Cancelled(Cancelled::Shutdown));
+    let parked = list_parked(&site.path).unwrap();
+    assert_eq!((parked[0].text.as_str(), parked[0].reason.as_str()), ("paid for", "cancelled"));
+    receive.recv().unwrap().finish().await.unwrap();
+}
+
+/// A model that holds up its thread.
+struct Blocking(std::path::PathBuf);
+
+#[async_trait]
+impl Model for Blocking {
+    async fn call(
+        &self,
+        _request: &ModelRequest,
+        _sink: &mut dyn StreamSink,
+    ) -> Result<ModelReply, ModelError> {
+        assert!(!self.0.exists());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!self.0.exists(), "a model that blocks its thread holds no lock");
+        Ok(ModelReply::text("ok"))
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_blocks_its_thread_holds_no_lock() {
+    let site = Site::new();
+    let model = Blocking(site.dir.path().join("s1.jsonl.lock"));
+    let outcome = site.runner().run(&site.turn("r1", "hi"), &model, &Tools, &mut Nothing, &Stop::new()).await;
+    assert!(matches!(outcome, RunOutcome::Replied(_)));
 }

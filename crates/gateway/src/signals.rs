@@ -1,0 +1,46 @@
+//! Signals that end this program: it revokes its locks, lets what is under way end for a bounded time, releases, and then
+//! ends as the signal would have ended it. What could not be released in time is a dead lock that others take over.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that ask the program to end.
+pub(crate) struct Ending {
+    all: Vec<(i32, Signal)>,
+}
+
+impl Ending {
+    /// Installs the handlers. Done before anything is acquired: a signal that comes during start-up ends it in order.
+    #[allow(clippy::disallowed_methods, reason = "the program installs handlers, its libraries do not")]
+    pub(crate) fn install() -> std::io::Result<Self> {
+        // tokio names no kind for SIGABRT (6 on every Linux).
+        let abort = SignalKind::from_raw(6);
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), abort];
+        let all = kinds.into_iter().map(|kind| signal(kind).map(|signal| (kind.as_raw_value(), signal)));
+        Ok(Self { all: all.collect::<Result<_, _>>()? })
+    }
+
+    /// The next of them. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> i32 {
+        std::future::poll_fn(|context| {
+            for (number, signal) in &mut self.all {
+                if signal.poll_recv(context).is_ready() {
+                    return std::task::Poll::Ready(*number);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Whether a signal only asks for an orderly end, which then is a success.
+pub(crate) fn is_polite(number: i32) -> bool {
+    number == SignalKind::interrupt().as_raw_value() || number == SignalKind::terminate().as_raw_value()
+}
+
+/// Ends the process as the signal would have, now that everything is released.
+pub(crate) fn end_by(number: i32) {
+    if let Err(error) = signal_hook::low_level::emulate_default_handler(number) {
+        tracing::warn!(%error, number, "the signal could not be passed on");
+    }
+}
