@@ -60,7 +60,7 @@ pub(crate) fn classify_with(signal: &Signal<'_>, own: Option<Decided>) -> Verdic
     }
     let vendor = Vendor::of(signal.provider);
     let stated = Coded::stated(signal, vendor);
-    let headers::Said { veto, mut delay } = headers::read(signal, vendor);
+    let headers::Said { veto, delay } = headers::read(signal, vendor);
     // An exact code ends the search: what is read after it can only say when, and only where that could be used.
     let exact = own.or_else(|| {
         let exact = stated.filter(|stated| stated.weight() == Weight::Exact)?;
@@ -73,6 +73,19 @@ pub(crate) fn classify_with(signal: &Signal<'_>, own: Option<Decided>) -> Verdic
         }
         exact => exact,
     };
+    read_all(signal, vendor, stated, exact, delay, veto)
+}
+
+/// The rest of the way: message and body. Apart from the way of a documented code, which needs none of its room.
+#[inline(never)]
+fn read_all(
+    signal: &Signal<'_>,
+    vendor: Vendor,
+    stated: Option<Coded>,
+    exact: Option<Decided>,
+    mut delay: Found,
+    veto: bool,
+) -> Verdict {
     let mut gather = Gather::new(vendor, signal.status, matcher(), stated);
     if let Some(message) = signal.message {
         gather.message(message.as_bytes());

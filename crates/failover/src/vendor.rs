@@ -163,7 +163,7 @@ fn exact(name: &[u8]) -> Option<Vendor> {
     let mut slot = home(name);
     loop {
         let (known, vendor) = NAMES.get(usize::from(SLOT[slot]).checked_sub(1)?)?;
-        if known.as_bytes().eq_ignore_ascii_case(name) {
+        if known.as_bytes() == name || known.as_bytes().eq_ignore_ascii_case(name) {
             return Some(*vendor);
         }
         slot = (slot + 1) % SLOTS;

@@ -4,10 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
+use moorline_taxonomy::Request;
+
 use crate::{
     commands, demo,
-    exit::{self, Exit},
-    logging,
+    exit::{self, Exit, Failure},
+    logging, terminal,
 };
 
 const FAIL_CLOSED: &str = "\
@@ -118,6 +120,9 @@ pub(crate) struct ServeArgs {
     /// The script of the scripted model (YAML); without one a built-in script answers
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
+    /// End when standard input ends
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Args)]
@@ -322,6 +327,7 @@ pub fn main() -> ExitCode {
     logging::install(matches!(cli.command, Command::Serve(_)));
     let (json, result) = dispatch(cli.command);
     match result {
+        Ok(_) if terminal::output_lost() => Exit::Io.into(),
         Ok(exit) => exit.into(),
         Err(error) => {
             exit::report(&error, json);
@@ -332,6 +338,16 @@ pub fn main() -> ExitCode {
 
 fn usage(error: &clap::Error) -> ExitCode {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    // The flag is looked for by hand, since the rest could not be read. What follows `--` is somebody else's.
+    let json =
+        std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    if json && !asked {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::new(Exit::Usage, Request::Format, first);
+        exit::report(&failure.into(), true);
+        return Exit::Usage.into();
+    }
     // A closed pipe is no reason to fail differently.
     let _ = error.print();
     if asked { Exit::Ok.into() } else { Exit::Usage.into() }

@@ -38,7 +38,13 @@ pub(crate) enum Event {
     /// A send failed, and its sender was told.
     SendFailed { send_id: String, code: String },
     /// A child was accepted; its result is owed to the requester.
-    SpawnAccepted { run_id: String, requester: SessionKey, child: SessionKey, task: String },
+    SpawnAccepted {
+        run_id: String,
+        requester: SessionKey,
+        child: SessionKey,
+        task: String,
+        idempotency_key: Option<String>,
+    },
     /// The result of a child is in the outbox.
     AnnouncePrepared { key: String, requester: SessionKey, child_run_id: String },
     /// The result of a child is in the requester's transcript.

@@ -17,6 +17,7 @@ mod model;
 mod processes;
 mod rpc;
 mod session_key;
+mod settings;
 mod signals;
 mod state_dir;
 mod terminal;

@@ -43,10 +43,11 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         let log = state.create_private("gateway.log")?;
         let mut command = Command::new(program()?);
-        command.args(["serve", "--port", "0", "--state"]).arg(state.root());
+        command.args(["serve", "--with-parent", "--port", "0", "--state"]).arg(state.root());
         with(&mut command);
         let mut child = command
-            .stdin(Stdio::null())
+            // Held open for as long as this process lives: if it is killed, the gateway ends too.
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)

@@ -49,7 +49,7 @@ impl FromStr for SessionKey {
             let shown: String = text.chars().take(64).collect();
             Failure::new(
                 Exit::BadInput,
-                moorline_taxonomy::Local::Config,
+                moorline_taxonomy::Request::Format,
                 format!(
                     "{shown:?} is not a session key: {problem}; keys are written agent:<agent>:<rest>, as in agent:main:chat"
                 ),

@@ -33,9 +33,12 @@ impl Ending {
     }
 }
 
+/// SIGTERM: what an orderly end is asked for with.
+pub(crate) const TERMINATE: i32 = 15;
+
 /// Whether a signal only asks for an orderly end, which then is a success.
 pub(crate) fn is_polite(number: i32) -> bool {
-    number == SignalKind::interrupt().as_raw_value() || number == SignalKind::terminate().as_raw_value()
+    number == SignalKind::interrupt().as_raw_value() || number == TERMINATE
 }
 
 /// Ends the process as the signal would have, now that everything is released.

@@ -4,6 +4,7 @@
 //! gateway.lock      locked by `serve` for its life; says who
 //! gateway.json      where the gateway listens, while it runs
 //! token             the bearer token, mode 0600
+//! config.yaml       settings, if the operator wrote some
 //! outbox.sqlite     the announce outbox; only `serve` opens it
 //! events/           what each process accepted and did, one JSONL file a process
 //! sessions/AGENT/   transcripts, their locks, torn tails and parked replies
@@ -15,12 +16,12 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
-use moorline_taxonomy::{Coordination, Local};
+use moorline_taxonomy::{Coordination, Local, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -62,6 +63,19 @@ impl StateDir {
         create(&root.join("sessions"))?;
         create(&root.join("events"))?;
         Ok(Self { root })
+    }
+
+    /// A state directory that must be there already: reading commands do not make one up from a mistyped path.
+    pub(crate) fn existing(given: Option<&Path>) -> anyhow::Result<Self> {
+        let root = Self::default_root(given)?;
+        if !root.join("sessions").is_dir() {
+            let message = format!(
+                "{} is not a state directory; `moorline serve` or `moorline agent` makes one",
+                root.display()
+            );
+            return Err(Failure::new(Exit::BadInput, Request::Format, message).into());
+        }
+        Self::open(&root)
     }
 
     /// The directory given, or `MOORLINE_STATE_DIR`, or `moorline` in the user's state home.
@@ -181,11 +195,24 @@ impl StateDir {
     pub(crate) fn token(&self) -> anyhow::Result<String> {
         let path = self.root.join("token");
         match fs::read_to_string(&path) {
-            Ok(token) if token.trim().len() >= 32 => return Ok(token.trim().to_owned()),
-            Ok(_) => anyhow::bail!(
-                "{} does not hold a token of at least 32 characters; remove it to have a new one made",
-                path.display()
-            ),
+            Ok(token) if token.trim().len() >= 32 => {
+                let open_to_others = fs::metadata(&path)?.permissions().mode() & 0o077 != 0;
+                if open_to_others {
+                    let message = format!(
+                        "{} can be read by other users; remove it to have a new one made",
+                        path.display()
+                    );
+                    return Err(Failure::new(Exit::Config, Local::Config, message).into());
+                }
+                return Ok(token.trim().to_owned());
+            }
+            Ok(_) => {
+                let message = format!(
+                    "{} does not hold a token of at least 32 characters; remove it to have a new one made",
+                    path.display()
+                );
+                return Err(Failure::new(Exit::Config, Local::Config, message).into());
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).context("cannot read the token"),
         }

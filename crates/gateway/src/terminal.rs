@@ -1,6 +1,9 @@
 //! What people see: tables, and colours where the output is a terminal that wants them.
 
-use std::io::IsTerminal;
+use std::{
+    io::{IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
@@ -66,16 +69,35 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
-/// Writes a line to stdout; a closed pipe ends the program quietly.
+/// Set once the reader of stdout is gone: what else would be said is dropped, and the command goes on to its end, so that
+/// what it started is ended and cleaned up.
+static NOBODY_READS: AtomicBool = AtomicBool::new(false);
+
+/// Writes a line to stdout.
 pub(crate) fn say(line: impl AsRef<str>) {
-    use std::io::Write;
+    if NOBODY_READS.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = std::io::stdout().lock();
-    if writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).is_err() {
-        closed();
+    if let Err(error) = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()) {
+        NOBODY_READS.store(true, Ordering::Relaxed);
+        // A closed pipe is a reader's choice; anything else is a result that got lost.
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            LOST.store(true, Ordering::Relaxed);
+            complain(&error);
+        }
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "nobody reads what else would be printed")]
-fn closed() {
-    std::process::exit(0)
+/// Set when a result could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result could not be written; the command then fails whatever else it did.
+pub(crate) fn output_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+#[allow(clippy::print_stderr, reason = "the results have no other place")]
+fn complain(error: &std::io::Error) {
+    eprintln!("moorline: the results could not be written: {error}");
 }

@@ -14,6 +14,8 @@ mod support;
 
 #[path = "it/attempt.rs"]
 mod attempt;
+#[path = "it/cache_port.rs"]
+mod cache_port;
 #[path = "it/child.rs"]
 mod child;
 #[path = "it/crash.rs"]

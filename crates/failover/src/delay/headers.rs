@@ -3,6 +3,8 @@
 //! `retry-after` and its kin mean this request. The reset headers of rate-limit buckets mean the buckets: they count
 //! only where no better word was sent, and the buckets that say they are empty count first.
 
+use std::time::Duration;
+
 use super::{
     Found, after,
     date::{self, epoch},
@@ -60,6 +62,12 @@ fn millis(value: &str) -> Option<Stated> {
 
 /// Seconds, an HTTP date, or one of the forms that are not in the standard and are sent all the same.
 pub(crate) fn retry_after(value: &str, vendor: Vendor) -> Option<Stated> {
+    // Nearly always whole seconds, and nine digits are no point in time yet.
+    if value.len() <= 9
+        && let Ok(number) = value.parse::<u32>()
+    {
+        return Some(after(Duration::from_secs(u64::from(number))));
+    }
     if let Ok(number) = value.parse::<f64>() {
         return match epoch(number) {
             Some(time) => Some(Stated::At(time)),
@@ -117,8 +125,6 @@ fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn stated(headers: &[(&str, &str)]) -> Option<Stated> {

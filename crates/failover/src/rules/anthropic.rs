@@ -11,7 +11,7 @@ vendor_rules! {
         weak "invalid_request_error" => FORMAT;
         exact "authentication_error" => AUTH;
         exact "billing_error" => BILLING;
-        exact "permission_error" => AUTH;
+        broad "permission_error" => AUTH;
         broad "not_found_error" => MODEL_NOT_FOUND;
         broad "conflict_error" => SERVER_ERROR;
         exact "request_too_large" => TOO_LARGE;

@@ -73,6 +73,7 @@ vendor_rules! {
         exact "model_not_supported" => MODEL_NOT_FOUND;
         exact "model_not_available_for_integrator" => MODEL_NOT_FOUND;
         exact "unsupported_api_for_model" => FORMAT.of_this_model();
+        exact "invalid_request_body" => FORMAT;
         exact "model_max_prompt_tokens_exceeded" => OVERFLOW;
     }
 }
@@ -84,6 +85,7 @@ vendor_rules! {
         exact "ContentPolicyViolationError" => CONTENT_POLICY;
         exact "budget_exceeded" => BILLING;
         exact "BudgetExceededError" => BILLING;
+        exact "terminal_quota_exhausted" => BILLING;
         exact "token_not_found_in_db" => AUTH;
         exact "expired_key" => AUTH;
         exact "key_model_access_denied" => AUTH;

@@ -20,7 +20,7 @@ vendor_rules! {
         broad "tokens" => RATE_LIMIT;
         exact "authentication_error" => AUTH;
         exact "invalid_api_key" => AUTH;
-        exact "permission_error" => AUTH;
+        broad "permission_error" => AUTH;
         broad "permission_denied_error" => AUTH;
         broad "unauthorized" => AUTH;
         broad "forbidden" => AUTH;

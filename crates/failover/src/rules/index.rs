@@ -66,6 +66,11 @@ impl Index {
         {
             return Some(Hit::shared(rule));
         }
+        self.find_respelled(vendor, status, value)
+    }
+
+    #[cold]
+    fn find_respelled(&self, vendor: Vendor, status: Option<u16>, value: &str) -> Option<Hit> {
         let mut buffer = [0_u8; MAX_CODE];
         self.by_letters(vendor, status, value, &mut buffer).or_else(|| {
             // `com.amazon.coral#Name`, `Name:http://...`, `family:detail`, `Family.Detail`, `litellm.Name`.
@@ -153,7 +158,7 @@ impl Map {
         loop {
             let entry = self.entries.get(usize::from(*self.slots.get(slot)?).checked_sub(1)?)?;
             if entry.vendor == vendor
-                && entry.key.eq_ignore_ascii_case(key)
+                && (*entry.key == *key || entry.key.eq_ignore_ascii_case(key))
                 && (entry.rule.status.is_none() || entry.rule.status == status)
             {
                 return Some(entry.rule);

@@ -9,19 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moorline_lock_core::{Durability, Journal, LockConfig, Locks, RunTag, Target, control};
-use moorline_taxonomy::RemoteError;
+use moorline_lock_core::{Durability, Journal, Locks, OnStale, RunTag, Target, control};
+use moorline_taxonomy::{Cancelled, RemoteError};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
     cli::AgentArgs,
     commands::serve,
-    engine::{Incoming, TurnEnd, Turns, remote_tools},
+    engine::{Incoming, TurnEnd, Turns, check_message, remote_tools},
     events::{Event, Events},
     exit::{self, Exit},
     rpc::client::Client,
     session_key::SessionKey,
+    settings,
     signals::{self, Ending},
     state_dir::StateDir,
     terminal::{Tone, paint, say},
@@ -39,12 +40,13 @@ pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<Exit> {
 
 async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     let session: SessionKey = args.session.parse()?;
+    check_message(&args.message)?;
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
-    let config = LockConfig::from_env()?;
+    let config = settings::lock_config(&state, OnStale::Report)?;
     let script = serve::script(args.script.as_deref())?;
     let events = Events::open(&state.events(), "agent")?;
     let mut ending = Ending::install()?;
-    let (cancel, cancelled) = watch::channel(false);
+    let (cancel, cancelled) = watch::channel(None);
     let turns = Turns::new(state.clone(), config, events.clone(), script);
     let run_id = ulid::Ulid::generate().to_string();
     let incoming =
@@ -77,7 +79,7 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
             number = ending.next() => {
                 // The run is told; it lets go of its lock within moments and ends as cancelled.
                 ended_by = Some(number);
-                cancel.send_replace(true);
+                cancel.send_replace(Some(Cancelled::User));
             }
             ended = &mut control, if askable => {
                 askable = false;

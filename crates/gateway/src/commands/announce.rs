@@ -28,7 +28,7 @@ pub(crate) fn run(command: &AnnounceCommand) -> anyhow::Result<Exit> {
 }
 
 async fn list(args: &AnnounceList) -> anyhow::Result<Exit> {
-    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let state = StateDir::existing(args.state.as_deref())?;
     let answer = ask(&state, "announce.list", json!({})).await?;
     let rows = answer.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
     if args.json {
@@ -62,7 +62,7 @@ async fn list(args: &AnnounceList) -> anyhow::Result<Exit> {
 }
 
 async fn operate(args: &AnnounceSeq, method: &str) -> anyhow::Result<Exit> {
-    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let state = StateDir::existing(args.state.as_deref())?;
     let answer = ask(&state, method, json!({"seq": args.seq})).await?;
     if args.json {
         say(serde_json::to_string_pretty(&answer)?);

@@ -9,7 +9,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
-    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let state = StateDir::existing(args.state.as_deref())?;
+    // A gateway that still writes would be found to owe what it is about to settle.
+    let _served = state.serve()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let found = runtime.block_on(audit(&state))?;
     if args.json {

@@ -4,7 +4,6 @@
 //! a local error in any wrapping first, then what a provider or a channel said.
 
 use std::{
-    borrow::Cow,
     io::{BufRead, IsTerminal, Read, Write},
     time::Duration,
 };
@@ -12,7 +11,7 @@ use std::{
 use anyhow::Context;
 use moorline_announce::{DeliveryVerdict, classify_delivery};
 use moorline_failover::{Surface, explain, render};
-use moorline_taxonomy::{AnnounceVerdict, Domain, foreign, policy};
+use moorline_taxonomy::{AnnounceVerdict, Domain, foreign, policy, redact};
 use serde_json::{Value, json};
 
 use crate::{
@@ -41,7 +40,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         if line.last() != Some(&b'\n') && read as u64 == MAX_LINE {
             skip_line(&mut input)?;
         }
-        let answer = match serde_json::from_slice::<Value>(&line) {
+        // Some programs begin their output with a byte order mark.
+        let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
+        let answer = match serde_json::from_slice::<Value>(text) {
             Ok(value) => classified(&value, args.surface),
             Err(error) => {
                 exit = Exit::BadInput;
@@ -49,18 +50,20 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
             }
         };
         let written = if human {
-            writeln!(out, "{}\n", answer.text())
+            writeln!(out, "{}\n", redact(&answer.text()))
         } else {
             serde_json::to_writer(&mut out, &answer.json()?)
                 .map_err(std::io::Error::from)
                 .and_then(|()| out.write_all(b"\n"))
         };
-        // Whoever closed the pipe has read enough.
-        if written.is_err() {
-            return Ok(exit);
+        // Answered line by line, so that a program can converse with this one.
+        match written.and_then(|()| out.flush()) {
+            Ok(()) => {}
+            // Whoever closed the pipe has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(exit),
+            Err(error) => return Err(error).context("cannot write to standard output"),
         }
     }
-    let _ = out.flush();
     Ok(exit)
 }
 
@@ -85,11 +88,18 @@ enum Answer {
 }
 
 impl Answer {
-    fn json(&self) -> serde_json::Result<Cow<'_, Value>> {
-        match self {
-            Self::Explained(explained) => Ok(Cow::Owned(serde_json::to_value(explained)?)),
-            Self::Plain(value) => Ok(Cow::Borrowed(value)),
+    /// The answer without the secrets that the error may have carried.
+    fn json(&self) -> serde_json::Result<Value> {
+        let mut value = match self {
+            Self::Explained(explained) => serde_json::to_value(explained)?,
+            Self::Plain(value) => value.clone(),
+        };
+        for cause in value.get_mut("causes").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(Value::String(message)) = cause.get_mut("message") {
+                *message = redact(message).into_owned();
+            }
         }
+        Ok(value)
     }
 
     fn text(&self) -> String {

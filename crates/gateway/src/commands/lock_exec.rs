@@ -185,6 +185,8 @@ impl Signals {
             SignalKind::terminate(),
             SignalKind::user_defined1(),
             SignalKind::user_defined2(),
+            // SIGABRT, which tokio has no name for.
+            SignalKind::from_raw(6),
         ];
         let all = kinds.into_iter().map(|kind| signal(kind).map(|signal| (kind.as_raw_value(), signal)));
         Ok(Self { all: all.collect::<Result<_, _>>()? })

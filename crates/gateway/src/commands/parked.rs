@@ -26,7 +26,7 @@ pub(crate) fn run(command: &ParkedCommand) -> anyhow::Result<Exit> {
 }
 
 fn list(args: &ParkedList) -> anyhow::Result<Exit> {
-    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let state = StateDir::existing(args.state.as_deref())?;
     let keys = match &args.session {
         Some(session) => vec![session.parse::<SessionKey>()?],
         None => state.session_keys()?,
@@ -87,6 +87,6 @@ async fn dismiss(args: &ParkedId) -> anyhow::Result<Exit> {
 }
 
 fn of(args: &ParkedId) -> anyhow::Result<(PathBuf, LockConfig)> {
-    let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
+    let state = StateDir::existing(args.state.as_deref())?;
     Ok((state.transcript(&args.session.parse()?)?, LockConfig::from_env()?))
 }

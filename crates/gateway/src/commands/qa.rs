@@ -10,7 +10,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use moorline_qa_retry::{Contention, Gateway, Hold, Outcome, Run, Scenario, junit, read_scenarios, summary};
 use moorline_retry::SystemClock;
-use moorline_taxonomy::{Coordination, Local, RemoteError, Wire};
+use moorline_taxonomy::{Coordination, Local, RemoteError, Request, Wire};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &QaRun) -> anyhow::Result<Exit> {
     runtime.block_on(async {
         match &args.state {
             Some(state) => {
-                let state = StateDir::open(state)?;
+                let state = StateDir::existing(Some(state))?;
                 against(&state, &Client::connect(&state)?, &scenarios, args).await
             }
             None => {
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &QaRun) -> anyhow::Result<Exit> {
 }
 
 fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Scenario>> {
-    let bad = |message: String| Failure::new(Exit::BadInput, Local::Config, message);
+    let bad = |message: String| Failure::new(Exit::BadInput, Request::Format, message);
     let mut scenarios = Vec::new();
     for file in files {
         let name = file.display().to_string();

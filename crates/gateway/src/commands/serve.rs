@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use moorline_lock_core::{LockConfig, OnStale, control};
+use moorline_lock_core::{OnStale, control};
+use moorline_taxonomy::Local;
 
 use crate::{
     cli::ServeArgs,
     engine::Engine,
-    exit::Exit,
+    exit::{Exit, Failure},
     model::script::Script,
-    rpc,
+    rpc, settings,
     signals::{self, Ending},
     state_dir::{Listening, StateDir},
     terminal::say,
@@ -27,7 +28,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let served = state.serve()?;
     let token = state.token()?;
-    let config = lock_config()?;
+    // The gateway's own turns wait for a stale lock instead of failing at once.
+    let config = settings::lock_config(&state, OnStale::Wait)?;
     let script = script(args.script.as_deref())?;
     let engine = Engine::start(state.clone(), script, config.clone()).await?;
     let module = rpc::methods::module(std::sync::Arc::clone(&engine), config)?;
@@ -42,9 +44,12 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let control = control::serve();
     tokio::pin!(control);
     let mut controlled = true;
+    let parent = parent_gone(args.with_parent);
+    tokio::pin!(parent);
     let number = loop {
         tokio::select! {
             number = ending.next() => break number,
+            () = &mut parent => break signals::TERMINATE,
             ended = &mut control, if controlled => {
                 controlled = false;
                 if let Err(error) = ended {
@@ -66,21 +71,26 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The gateway's own turns wait for a stale lock instead of failing at once.
-pub(crate) fn lock_config() -> anyhow::Result<LockConfig> {
-    let gateway_default = LockConfig { on_stale: OnStale::Wait, ..LockConfig::default() };
-    #[allow(clippy::disallowed_methods, reason = "the program reads the environment, its libraries do not")]
-    let lookup = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    Ok(gateway_default.overridden_by(lookup)?)
+/// Completes when standard input ends, if it was asked to: whoever started this gateway is gone, however it died.
+async fn parent_gone(asked: bool) {
+    if asked {
+        let mut stdin = tokio::io::stdin();
+        let mut nothing = [0; 64];
+        while matches!(tokio::io::AsyncReadExt::read(&mut stdin, &mut nothing).await, Ok(read) if read > 0) {}
+    } else {
+        std::future::pending::<()>().await;
+    }
 }
 
+/// The script given, or the built-in one.
 pub(crate) fn script(path: Option<&std::path::Path>) -> anyhow::Result<Script> {
-    use anyhow::Context;
     match path {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the script {}", path.display()))?;
-            Script::parse(&text)
+            let wrong = |problem: String| {
+                Failure::new(Exit::Config, Local::Config, format!("the script {}: {problem}", path.display()))
+            };
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            Script::parse(&text).map_err(|error| wrong(format!("{error:#}")).into())
         }
         None => Script::built_in(),
     }

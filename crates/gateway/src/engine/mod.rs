@@ -4,6 +4,7 @@
 //! it does afterwards runs in a task of its own that the engine waits for at shutdown.
 
 mod announces;
+mod keys;
 mod lanes;
 mod recover;
 mod run_turn;
@@ -24,6 +25,7 @@ use std::{
 };
 
 use moorline_lock_core::{LockConfig, Locks};
+use moorline_taxonomy::Cancelled;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -31,13 +33,14 @@ use crate::{events::Events, model::script::Script, state_dir::StateDir};
 
 pub(crate) use announces::{NobodySends, row};
 pub(crate) use run_turn::AgentParams;
-pub(crate) use sends::SendParams;
+pub(crate) use sends::{SendParams, check_message};
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
 pub(crate) use tools::remote_tools;
 pub(crate) use turns::{Incoming, TurnEnd, Turns};
 
 use announces::Announces;
+use keys::Keys;
 use lanes::Lanes;
 use runs::Runs;
 use tasks::Tasks;
@@ -60,6 +63,7 @@ pub(crate) struct Engine {
     turns: Turns,
     lanes: Arc<Lanes>,
     runs: Runs,
+    keys: Keys,
     announces: Announces,
     tasks: Tasks,
     open: Open,
@@ -85,6 +89,7 @@ impl Engine {
             turns,
             lanes: Lanes::new(),
             runs: Runs::default(),
+            keys: Keys::default(),
             tasks: Tasks::default(),
             open: Open::default(),
             stop: watch::Sender::new(false),
@@ -99,7 +104,7 @@ impl Engine {
     /// Stops admitting, lets turns end for a bounded time, and releases every lock.
     pub(crate) async fn shut_down(&self) {
         self.stop.send_replace(true);
-        self.runs.cancel_all();
+        self.runs.cancel_all(Cancelled::Shutdown);
         if !self.tasks.finish(DRAIN).await {
             tracing::warn!("some turns did not end in time; their locks are left to be taken over");
         }

@@ -12,7 +12,7 @@ use std::{
 
 use moorline_taxonomy::Cancelled;
 
-use super::{Engine, Incoming, SendParams};
+use super::{Engine, Incoming, SendParams, keys::Asked};
 use crate::{
     events::{self, Event, Line},
     session_key::SessionKey,
@@ -53,7 +53,7 @@ fn owed(lines: &[Line]) -> Owed {
             Event::SendReplied { send_id } | Event::SendFailed { send_id, .. } => {
                 owed.sends.remove(send_id);
             }
-            Event::SpawnAccepted { run_id, requester, child, task } => {
+            Event::SpawnAccepted { run_id, requester, child, task, .. } => {
                 owed.spawns.insert(run_id.clone(), (requester.clone(), child.clone(), task.clone()));
             }
             Event::AnnouncePrepared { key, child_run_id, .. } => {
@@ -82,6 +82,9 @@ impl Engine {
                 lines = recorded.broken,
                 "event lines could not be read; promises in them cannot be kept"
             );
+        }
+        for line in &recorded.lines {
+            self.know(&line.event);
         }
         let owed = owed(&recorded.lines);
         for run_id in &owed.runs {
@@ -121,6 +124,21 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Remembers the idempotency key of what an earlier gateway accepted.
+    fn know(&self, event: &Event) {
+        if let Event::SendAccepted { send_id, to, message, .. } = event {
+            let asked = Asked::Message { to: to.clone(), text: message.clone() };
+            self.keys.remember(send_id, asked, None, None);
+        } else if let Event::SpawnAccepted { run_id, requester, child, task, idempotency_key: Some(key) } =
+            event
+        {
+            let asked = Asked::Child { requester: requester.clone(), task: task.clone() };
+            self.keys.remember(key, asked, Some(run_id), Some(child));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +162,7 @@ mod tests {
             requester: key.clone(),
             child: key.clone(),
             task: "t".into(),
+            idempotency_key: None,
         };
         let prepared = |id: &str| Event::AnnouncePrepared {
             key: format!("k/{id}"),

@@ -9,7 +9,14 @@ use moorline_taxonomy::{Cancelled, Wire};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Engine, Incoming, TurnEnd, lanes::Place, sends::check_message, tools::GatewayTools};
+use super::{
+    Engine, Incoming, TurnEnd,
+    keys::{Asked, Known},
+    lanes::Place,
+    sends::check_message,
+    tools::GatewayTools,
+    turns::told,
+};
 use crate::{
     events::Event,
     exit::{self, Exit, Failure},
@@ -33,9 +40,11 @@ impl Engine {
     pub(crate) async fn agent(self: &Arc<Self>, params: AgentParams) -> anyhow::Result<Value> {
         check_message(&params.message)?;
         let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
-        let run_id = match self.runs.of_key(&key) {
-            Some(run_id) => run_id,
-            None => {
+        let asked = Asked::Message { to: params.session_key.clone(), text: params.message.clone() };
+        let run_id = match self.keys.find(&key, &asked)? {
+            Some(Known { run_id: Some(run_id), .. }) => run_id,
+            // Of an earlier gateway, or new: either way the transcript knows whether it was answered.
+            Some(Known { run_id: None, .. }) | None => {
                 let place = self.lanes.place(&params.session_key)?;
                 let incoming = Incoming {
                     text: params.message,
@@ -44,7 +53,7 @@ impl Engine {
                     session: params.session_key,
                 };
                 let run_id = self.start_turn(place, incoming, false)?;
-                self.runs.remember_key(&key, &run_id);
+                self.keys.remember(&key, asked, Some(&run_id), None);
                 run_id
             }
         };
@@ -72,7 +81,7 @@ impl Engine {
     /// Asks a run to end; it releases its lock within moments.
     pub(crate) fn abort(&self, run_id: &str) -> anyhow::Result<Value> {
         let run = self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?;
-        run.cancel();
+        run.cancel(Cancelled::User);
         Ok(json!({"runId": run_id, "aborted": true}))
     }
 
@@ -161,8 +170,8 @@ impl Engine {
         let mut cancelled = run.cancelled();
         let turn = tokio::select! {
             turn = place.turn(nested, Some(deadline)) => turn,
-            _ = cancelled.wait_for(|cancelled| *cancelled) => {
-                return TurnEnd::cancelled(Wire::new(Cancelled::User, "the run was aborted before its turn came"));
+            why = told(&mut cancelled) => {
+                return TurnEnd::cancelled(Wire::new(why, "the run was cancelled before its turn came"));
             }
         };
         let _turn = match turn {
@@ -176,5 +185,9 @@ impl Engine {
 
 fn unknown_run(run_id: &str) -> Failure {
     let shown: String = run_id.chars().take(64).collect();
-    Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, format!("no run {shown:?} is known here"))
+    Failure::new(
+        Exit::BadInput,
+        moorline_taxonomy::Request::Format,
+        format!("no run {shown:?} is known here"),
+    )
 }

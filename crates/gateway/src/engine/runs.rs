@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use moorline_taxonomy::Cancelled;
 use tokio::sync::watch;
 
 use super::TurnEnd;
@@ -22,8 +23,6 @@ pub(crate) struct Runs {
 struct All {
     runs: HashMap<String, Run>,
     ended: VecDeque<String>,
-    /// Runs by the idempotency key they were asked for with.
-    keys: HashMap<String, String>,
     /// Open children by their requester.
     parents: HashMap<String, SessionKey>,
 }
@@ -32,16 +31,13 @@ struct All {
 pub(crate) struct Run {
     pub(crate) session: SessionKey,
     end: watch::Sender<Option<Arc<TurnEnd>>>,
-    cancel: watch::Sender<bool>,
+    cancel: watch::Sender<Option<Cancelled>>,
 }
 
 impl Runs {
     pub(crate) fn begin(&self, run_id: &str, session: &SessionKey) -> Run {
-        let run = Run {
-            session: session.clone(),
-            end: watch::Sender::new(None),
-            cancel: watch::Sender::new(false),
-        };
+        let run =
+            Run { session: session.clone(), end: watch::Sender::new(None), cancel: watch::Sender::new(None) };
         self.lock().runs.insert(run_id.to_owned(), run.clone());
         run
     }
@@ -57,18 +53,7 @@ impl Runs {
             && let Some(oldest) = all.ended.pop_front()
         {
             all.runs.remove(&oldest);
-            all.keys.retain(|_, run_id| *run_id != oldest);
         }
-    }
-
-    /// Remembers which run an idempotency key stands for.
-    pub(crate) fn remember_key(&self, key: &str, run_id: &str) {
-        self.lock().keys.insert(key.to_owned(), run_id.to_owned());
-    }
-
-    /// The run that was asked for with this key before.
-    pub(crate) fn of_key(&self, key: &str) -> Option<String> {
-        self.lock().keys.get(key).cloned()
     }
 
     /// Counts a run as a child of `requester` until it ends.
@@ -85,8 +70,8 @@ impl Runs {
         self.lock().runs.get(run_id).cloned()
     }
 
-    pub(crate) fn cancel_all(&self) {
-        self.lock().runs.values().for_each(Run::cancel);
+    pub(crate) fn cancel_all(&self, why: Cancelled) {
+        self.lock().runs.values().for_each(|run| run.cancel(why));
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
@@ -95,12 +80,12 @@ impl Runs {
 }
 
 impl Run {
-    pub(crate) fn cancel(&self) {
-        self.cancel.send_replace(true);
+    pub(crate) fn cancel(&self, why: Cancelled) {
+        self.cancel.send_replace(Some(why));
     }
 
     /// Told when the run is to be cancelled.
-    pub(crate) fn cancelled(&self) -> watch::Receiver<bool> {
+    pub(crate) fn cancelled(&self) -> watch::Receiver<Option<Cancelled>> {
         self.cancel.subscribe()
     }
 

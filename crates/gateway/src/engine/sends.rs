@@ -13,7 +13,10 @@ use moorline_taxonomy::Wire;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Engine, Incoming, TurnEnd};
+use super::{
+    Engine, Incoming, TurnEnd,
+    keys::{Asked, Known},
+};
 use crate::{
     events::Event,
     exit::{Exit, Failure},
@@ -46,7 +49,8 @@ enum Settled {
     Failed(Box<Wire>),
 }
 
-pub(super) fn check_message(message: &str) -> Result<(), Failure> {
+/// Whether a message may be accepted at all.
+pub(crate) fn check_message(message: &str) -> Result<(), Failure> {
     let problem = if message.trim().is_empty() {
         "it is empty"
     } else if message.len() > MAX_MESSAGE {
@@ -73,7 +77,7 @@ impl Engine {
         let ping_pong = params.max_ping_pong.unwrap_or(DEFAULT_PING_PONG);
         if ping_pong > MAX_PING_PONG {
             let message = format!("maxPingPong is {ping_pong}: allowed are 0 to {MAX_PING_PONG}");
-            return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, message).into());
+            return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());
         }
         let send_id = params.idempotency_key.clone().unwrap_or_else(|| ulid::Ulid::generate().to_string());
         // A turn that waits for itself would wait for ever: such a send is accepted and not waited for.
@@ -83,8 +87,11 @@ impl Engine {
             Some(ms) => Duration::from_millis(ms),
             None => DEFAULT_WAIT,
         };
-        let run_id = match self.runs.of_key(&send_id) {
-            Some(run_id) => run_id,
+        let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
+        let run_id = match self.keys.find(&send_id, &asked)? {
+            Some(Known { run_id: Some(run_id), .. }) => run_id,
+            // Settled by an earlier gateway: the turn is answered from the transcript, and nothing is promised anew.
+            Some(Known { run_id: None, .. }) => self.start_send(&params, &send_id, false)?,
             None => {
                 self.accept_send(&params, &send_id, !nested.is_empty() && !waits_for_itself, ping_pong)?
             }
@@ -143,6 +150,22 @@ impl Engine {
         nested: bool,
         ping_pong: u32,
     ) -> anyhow::Result<String> {
+        let run_id = self.start_send(&params, send_id, nested)?;
+        self.open.sends.fetch_add(1, Ordering::Relaxed);
+        let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
+        self.tasks.run(async move {
+            engine.settle_send(params, send_id, &id, nested, ping_pong).await;
+            engine.open.sends.fetch_sub(1, Ordering::Relaxed);
+        });
+        Ok(run_id)
+    }
+
+    fn start_send(
+        self: &Arc<Self>,
+        params: &SendParams,
+        send_id: &str,
+        nested: bool,
+    ) -> anyhow::Result<String> {
         let place = self.lanes.place(&params.to)?;
         let incoming = Incoming {
             text: params.message.clone(),
@@ -151,13 +174,8 @@ impl Engine {
             session: params.to.clone(),
         };
         let run_id = self.start_turn(place, incoming, nested)?;
-        self.runs.remember_key(send_id, &run_id);
-        self.open.sends.fetch_add(1, Ordering::Relaxed);
-        let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
-        self.tasks.run(async move {
-            engine.settle_send(params, send_id, &id, nested, ping_pong).await;
-            engine.open.sends.fetch_sub(1, Ordering::Relaxed);
-        });
+        let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
+        self.keys.remember(send_id, asked, Some(&run_id), None);
         Ok(run_id)
     }
 

@@ -85,5 +85,5 @@ impl Engine {
 
 fn unknown(key: &str, problem: &str) -> anyhow::Error {
     let shown: String = key.chars().take(64).collect();
-    Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, format!("{shown:?}: {problem}")).into()
+    Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, format!("{shown:?}: {problem}")).into()
 }

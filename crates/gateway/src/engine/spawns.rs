@@ -8,7 +8,7 @@ use std::sync::{Arc, atomic::Ordering};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Engine, Incoming, sends::check_message};
+use super::{Engine, Incoming, keys::Asked, sends::check_message};
 use crate::{
     events::Event,
     exit::{Exit, Failure},
@@ -33,9 +33,11 @@ impl Engine {
     /// Starts a child and returns at once.
     pub(crate) fn spawn(self: &Arc<Self>, params: SpawnParams) -> anyhow::Result<Value> {
         check_message(&params.task)?;
-        if let Some(run_id) = params.idempotency_key.as_deref().and_then(|key| self.runs.of_key(key)) {
-            let child = self.runs.get(&run_id).map(|run| run.session);
-            return Ok(json!({"runId": run_id, "childSessionKey": child, "accepted": true}));
+        let asked = Asked::Child { requester: params.requester.clone(), task: params.task.clone() };
+        if let Some(key) = &params.idempotency_key
+            && let Some(known) = self.keys.find(key, &asked)?
+        {
+            return Ok(json!({"runId": known.run_id, "childSessionKey": known.child, "accepted": true}));
         }
         let refused = |problem: String| {
             let message = format!("the spawn was not accepted: {problem}");
@@ -47,7 +49,7 @@ impl Engine {
                 "the spawn was not accepted: {} is {depth} levels deep, allowed are {MAX_DEPTH}",
                 params.requester
             );
-            return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, message).into());
+            return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());
         }
         let children = self.runs.open_children(&params.requester);
         if children >= MAX_CHILDREN {
@@ -63,6 +65,7 @@ impl Engine {
             requester: params.requester.clone(),
             child: child.clone(),
             task: params.task.clone(),
+            idempotency_key: params.idempotency_key.clone(),
         })?;
         let incoming = Incoming {
             text: params.task.clone(),
@@ -74,7 +77,7 @@ impl Engine {
         self.runs.adopt(&run_id, &params.requester);
         self.start_turn_as(place, incoming, false, &run_id)?;
         if let Some(key) = &params.idempotency_key {
-            self.runs.remember_key(key, &run_id);
+            self.keys.remember(key, asked, Some(&run_id), Some(&child));
         }
         self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
         let (engine, id) = (Arc::clone(self), run_id.clone());

@@ -141,7 +141,7 @@ impl Turns {
         run_id: &str,
         host: Arc<dyn ToolHost>,
         deadline: Instant,
-        mut cancelled: watch::Receiver<bool>,
+        mut cancelled: watch::Receiver<Option<Cancelled>>,
     ) -> TurnEnd {
         if let Err(error) = self.create(&incoming.session).await {
             return TurnEnd::failed(crate::exit::wire(&error));
@@ -171,11 +171,7 @@ impl Turns {
         };
         let stop = Stop::new();
         let stopping = async {
-            // A sender that is gone does not cancel.
-            if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            stop.stop(Cancelled::User);
+            stop.stop(told(&mut cancelled).await);
             std::future::pending::<TurnEnd>().await
         };
         let running = async {
@@ -190,6 +186,15 @@ impl Turns {
             end = running => end,
             end = stopping => end,
         }
+    }
+}
+
+/// Completes when a run is to be cancelled, with the reason. Cancel-safe.
+pub(super) async fn told(cancelled: &mut watch::Receiver<Option<Cancelled>>) -> Cancelled {
+    match cancelled.wait_for(Option::is_some).await.map(|why| *why) {
+        Ok(Some(why)) => why,
+        // A sender that is gone does not cancel.
+        Ok(None) | Err(_) => std::future::pending().await,
     }
 }
 

@@ -117,7 +117,7 @@ fn inside(engine: &Engine, path: &std::path::Path) -> anyhow::Result<PathBuf> {
         (Some(parent), Some(name)) if parent.starts_with(root) && name != ".." => Ok(parent.join(name)),
         _ => {
             let message = "the path is not inside the state directory";
-            Err(Failure::new(Exit::BadInput, moorline_taxonomy::Local::Config, message).into())
+            Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into())
         }
     }
 }

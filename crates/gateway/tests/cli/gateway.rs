@@ -385,3 +385,84 @@ fn a_runner_that_is_asked_to_end_releases_and_ends_by_the_signal() {
     assert_eq!(audit["turns"], json!({"of": 4, "ok": 4}));
     assert_eq!(audit["interrupted"], 0);
 }
+
+#[test]
+fn an_idempotency_key_is_the_same_request_after_a_restart_and_no_other_one() {
+    let mut gateway = Gateway::start(Some("agents:\n  '*':\n    - reply: 'heard: {message}'\n"));
+    let send = json!({"to": "agent:main:a", "message": "pay once", "idempotencyKey": "PAY1"});
+    let spawn = json!({"requester": "agent:main:a", "task": "dig", "idempotencyKey": "SP1"});
+    assert_eq!(gateway.call("sessions.send", send.clone())["reply"], "heard: pay once");
+    let child = gateway.call("sessions.spawn", spawn.clone())["childSessionKey"].clone();
+    until("the announce", || gateway.call("health", json!({}))["announces"]["delivered"] == 1);
+    let lines = |gateway: &Gateway| {
+        std::fs::read_to_string(gateway.state().join("sessions/main/a.jsonl")).unwrap().lines().count()
+    };
+    let before = lines(&gateway);
+    gateway.kill_and_restart();
+    let again = gateway.call("sessions.send", send.clone());
+    assert_eq!((&again["replied"], &again["reply"]), (&json!(true), &json!("heard: pay once")));
+    assert_eq!(gateway.call("sessions.spawn", spawn)["childSessionKey"], child);
+    assert_eq!(lines(&gateway), before);
+    let (exit, wire) = gateway.refused(
+        "sessions.send",
+        json!({"to": "agent:main:a", "message": "pay twice", "idempotencyKey": "PAY1"}),
+    );
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")));
+    let audit = gateway.stop();
+    assert_eq!((&audit["sends"], &audit["spawns"]), (&json!({"of": 1, "ok": 1}), &json!({"of": 1, "ok": 1})));
+}
+
+#[test]
+fn reading_commands_do_not_make_up_a_state_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["audit"][..], &["call", "health"], &["announce", "list"], &["parked", "list"]] {
+        let output = moorline(dir.path()).args(args).args(["--state", "typo"]).output().unwrap();
+        assert_eq!(code(&output), 65, "{args:?}");
+        assert!(!dir.path().join("typo").exists());
+    }
+}
+
+#[test]
+fn the_settings_file_is_read_and_wrong_values_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("state")).unwrap();
+    let agent = |config: &str| {
+        std::fs::write(dir.path().join("state/config.yaml"), config).unwrap();
+        let args = ["agent", "--state", "state", "--session", "agent:main:x", "--message", "hi", "--json"];
+        moorline(dir.path()).args(args).output().unwrap()
+    };
+    assert_eq!(code(&agent("session:\n  writeLock:\n    staleMs: 5000\n    compat: { fsSafe: true }\n")), 0);
+    for (config, names) in [
+        ("session:\n  writeLock:\n    staleMs: soon\n", "session.writeLock.staleMs"),
+        ("session:\n  writeLock:\n    stallMs: 5\n", "session.writeLock.stallMs"),
+        ("sessions: {}\n", "sessions"),
+        ("session: [", "config.yaml"),
+    ] {
+        let output = agent(config);
+        assert_eq!(code(&output), 78, "{config}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(names), "{text}");
+    }
+}
+
+#[test]
+fn a_gateway_that_was_started_for_somebody_ends_with_him() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = moorline(dir.path())
+        .arg("demo")
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let gateway_pid = || {
+        let folder = std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok).next()?;
+        let bytes = std::fs::read(folder.path().join("state/gateway.json")).ok()?;
+        json(&bytes)["pid"].as_i64()
+    };
+    until("the demo's gateway", || gateway_pid().is_some());
+    let pid = Pid::from_raw(i32::try_from(gateway_pid().unwrap()).unwrap()).unwrap();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    until("the gateway's end", || rustix::process::test_kill_process(pid).is_err());
+}

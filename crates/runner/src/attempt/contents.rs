@@ -129,6 +129,7 @@ mod tests {
         file.write_all_at(b"x", COMPARED).unwrap();
         let mut contents = Contents::new(false);
         contents.extend(&file, COMPARED + 1).unwrap();
+        assert!(matches!(contents, Contents::Unknown), "nothing more is read of it");
         assert_eq!(contents.same(b"x"), None);
         assert!(read_all(&file, COMPARED + 1).unwrap().is_none());
     }

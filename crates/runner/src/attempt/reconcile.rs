@@ -19,7 +19,7 @@ use super::{
     error::{AttemptError, TakeoverCause},
     open::{Open, Setup},
 };
-use crate::transcript::{Forward, Merged, Tip};
+use crate::transcript::{Forward, Merged, Tip, open_to_read};
 
 /// Reading up to this many bytes takes less time than handing the work over.
 const INLINE: u64 = 256 * 1024;
@@ -76,7 +76,7 @@ async fn rewritten(
     otherwise: TakeoverCause,
 ) -> Result<Vec<String>, AttemptError> {
     let read = |error| setup.read(error);
-    let file = match File::open(setup.target.path()) {
+    let file = match open_to_read(&setup.target.path()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(setup.takeover(TakeoverCause::Missing));

@@ -14,7 +14,7 @@ use moorline_failover::{
     ProviderFailure, Retry, Scope, Signal, Stated, StopReason, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
-use moorline_taxonomy::{Cause, Code, Effect, Provider, RunnerVerdict, Wire, WireCode, policy};
+use moorline_taxonomy::{Cause, Code, Effect, Local, Provider, RunnerVerdict, Wire, WireCode, policy};
 
 use super::{
     model::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink},
@@ -138,10 +138,7 @@ pub(super) async fn ask(
                     Ok(reply)
                 }
                 Err(error) => {
-                    let cause = Cause {
-                        code: Some(WireCode::Known(error.mark().code())),
-                        message: error.to_string(),
-                    };
+                    let cause = cause(error.mark().code(), &error.to_string());
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
                     Err(call_error(error, &candidate))
                 }
@@ -246,7 +243,7 @@ fn unanswered(error: &ChainError, clock: &dyn Clock) -> Unanswered {
     }
     // The chain says how it ended; what ended it says why.
     if let Some(last) = error.last_error() {
-        wire.message = format!("{}: {}", wire.message, innermost(last));
+        wire.message = clean(&format!("{}: {}", wire.message, innermost(last)));
     }
     let streamed = matches!(error, ChainError::Stopped { reason: Some(StopReason::Streamed), .. });
     Unanswered { wire, code: error.code(), streamed }
@@ -273,6 +270,16 @@ fn estimate(request: &ModelRequest) -> u64 {
 }
 
 /// Adds what went wrong beside the primary error.
-pub(super) fn beside(wire: &mut Wire, code: Code, message: String) {
-    wire.causes.push(Cause { code: Some(WireCode::Known(code)), message });
+pub(super) fn beside(wire: &mut Wire, code: Code, message: &str) {
+    wire.causes.push(cause(code, message));
+}
+
+fn cause(code: Code, message: &str) -> Cause {
+    Cause { code: Some(WireCode::Known(code)), message: clean(message) }
+}
+
+/// A message as it may go on the wire: without secrets, and bounded.
+fn clean(message: &str) -> String {
+    // The wire form's own constructor does both.
+    Wire::new(Local::Unclassified, message).message
 }

@@ -37,6 +37,45 @@ const GRACE: Duration = Duration::from_millis(1500);
 const DRAIN: Duration = Duration::from_millis(400);
 
 /// Runs turns of sessions.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use async_trait::async_trait;
+/// use moorline_lock_core::{LockConfig, Locks};
+/// use moorline_runner::*;
+///
+/// struct Parrot;
+/// #[async_trait]
+/// impl Model for Parrot {
+///     async fn call(&self, request: &ModelRequest, _sink: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+///         Ok(ModelReply::text(request.messages.last().map_or("", Message::text)))
+///     }
+/// }
+/// struct NoTools;
+/// #[async_trait]
+/// impl ToolHost for NoTools {
+///     async fn call(&self, _: &ToolCall, _: &ToolContext) -> Result<ToolResult, ToolError> {
+///         Ok(ToolResult::default())
+///     }
+///     fn effect(&self, _: &str) -> ToolEffect {
+///         ToolEffect::None
+///     }
+/// }
+///
+/// let dir = tempfile::tempdir()?;
+/// let turn = Turn {
+///     transcript: dir.path().join("s.jsonl"),
+///     session_key: "agent:main:main".into(),
+///     run_id: "run-1".into(),
+///     message: Incoming { text: "hello".into(), idempotency_key: "m-1".into(), ..Incoming::default() },
+///     candidates: vec![Candidate::new("local", "parrot")],
+///     ..Turn::default()
+/// };
+/// let runner = Runner::new(Locks::new(LockConfig::default()));
+/// let outcome = runner.run(&turn, &Parrot, &NoTools, &mut Nothing, &Stop::new()).await;
+/// assert!(matches!(outcome, RunOutcome::Replied(reply) if reply.text == "hello"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Runner {
     pub(super) locks: Locks,
@@ -136,6 +175,7 @@ impl Runner {
     /// The lock is held only while something is written, never while the model or a tool works. Stopping takes at most two
     /// seconds, whatever a model or a tool does. Cancel-safe: dropping the future releases the lock; the transcript then
     /// ends with an unfinished turn, which the next reader finds ([`crate::Session::unfinished`]).
+    #[tracing::instrument(name = "moorline.attempt", skip_all, fields(run = %turn.run_id, session = %turn.session_key))]
     pub async fn run(
         &self,
         turn: &Turn,
@@ -240,7 +280,7 @@ impl Runner {
 
     async fn failed(&self, turn: &Turn, run: &mut Run<'_>, mut wire: Wire) -> RunOutcome {
         if let Some(error) = run.cleanup_error.take() {
-            beside(&mut wire, error.code(), error.to_string());
+            beside(&mut wire, error.code(), &error.to_string());
         }
         let (parked, _) = self.park(turn, run, "failed").await;
         RunOutcome::Failed(Failure { wire, message_kept: run.message_kept, parked })

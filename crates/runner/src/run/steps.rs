@@ -263,11 +263,8 @@ impl<'a> Run<'a> {
             let result = match self.unless_halted(tools.call(call, &context)).await? {
                 Ok(result) => result,
                 Err(error) => {
-                    tracing::info!(
-                        tool = call.name,
-                        error = &error as &dyn std::error::Error,
-                        "a tool call failed"
-                    );
+                    // What it says is for the model; it may hold what the tool was given.
+                    tracing::info!(tool = call.name, code = %error.code(), "a tool call failed");
                     ToolResult { text: error.to_string(), is_error: true }
                 }
             };

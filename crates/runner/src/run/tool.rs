@@ -39,6 +39,12 @@ impl ToolError {
     pub fn new(code: impl Into<Code>, message: impl Into<String>) -> Self {
         Self { message: message.into(), mark: Mark::new(code) }
     }
+
+    /// The class.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.mark.code()
+    }
 }
 
 impl fmt::Display for ToolError {

@@ -27,7 +27,7 @@ const WINDOW: u64 = 32 * 1024 * 1024;
 /// # Errors
 /// The file cannot be opened or read. What is written in it is never an error.
 pub fn read_session(path: &Path) -> io::Result<Session> {
-    let file = scan::open(path)?;
+    let file = scan::open_to_read(path)?;
     let len = file.metadata()?.len();
     load(&file, len)
 }

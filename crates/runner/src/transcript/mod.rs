@@ -33,3 +33,4 @@ pub(crate) use context::{message_of, paired};
 pub(crate) use draft::compose;
 pub(crate) use lines::Forward;
 pub(crate) use load::load;
+pub(crate) use scan::open_to_read;

@@ -14,12 +14,13 @@ use super::{entry::Entry, lines::Forward};
 /// # Errors
 /// The file cannot be opened; the items carry what goes wrong later.
 pub fn scan_session(path: &Path) -> io::Result<Scan> {
-    let file = open(path)?;
+    let file = open_to_read(path)?;
     let len = file.metadata()?.len();
     Ok(Scan { file, at: 0, len, path: path.to_owned() })
 }
 
-pub(super) fn open(path: &Path) -> io::Result<File> {
+/// Opens a transcript for reading.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     // A fifo in the place of a transcript must not hang the reader.
     let file = std::fs::OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {

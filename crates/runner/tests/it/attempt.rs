@@ -1,14 +1,16 @@
 //! The lifecycle of an attempt: lock, release, nested writers, abort, end.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
-use moorline_lock_core::{LockConfig, OnStale, RunTag, Target, Wait};
+use moorline_lock_core::{Durability, LockConfig, Locks, OnStale, RunTag, Target, Wait};
 use moorline_runner::{Attempt, AttemptError, Draft, RunWriter, TakeoverCause, WriteAs, append_entry};
 use moorline_taxonomy::{Code, Coordination};
 use serde_json::json;
@@ -91,21 +93,29 @@ async fn nested_writers_of_a_run_join_the_held_lock() {
     assert!(site.lock_is_free());
 }
 
+/// Another process: a label, a mirror and an announcement.
+pub async fn beside(path: &str) {
+    let locks = Locks::new(LockConfig::default());
+    let wait = Wait { timeout: Some(Duration::from_secs(1)), ..Wait::default() };
+    let announce = Draft::custom_message("moorline.announce", "child done", json!({}));
+    for (draft, written_as) in [
+        (Draft::label("u1", "x"), WriteAs::Metadata),
+        (Draft::mirror("x", at()), WriteAs::Mirror),
+        (announce, WriteAs::Announce),
+    ] {
+        append_entry(&locks, Path::new(path), &RunTag::new("beside"), wait, draft, written_as, at())
+            .await
+            .unwrap();
+    }
+}
+
 #[tokio::test]
 async fn another_process_writes_metadata_during_the_prompt() {
     let site = Site::new();
     started(&site);
     let released = attempt(&site, "r1").await.release_for_prompt().await.unwrap();
-    let wait = Wait { timeout: Some(Duration::from_secs(1)), ..Wait::default() };
-    let other = RunTag::new("mirror");
-    append_entry(&site.locks, &site.path, &other, wait, Draft::label("u1", "x"), WriteAs::Metadata, at())
-        .await
-        .unwrap();
-    append_entry(&site.locks, &site.path, &other, wait, Draft::mirror("x", at()), WriteAs::Mirror, at())
-        .await
-        .unwrap();
-    let announce = Draft::custom_message("moorline.announce", "child done", json!({}));
-    append_entry(&site.locks, &site.path, &other, wait, announce, WriteAs::Announce, at()).await.unwrap();
+    assert!(Child::start("beside", site.path.to_str().unwrap()).wait().0);
+    assert_eq!(site.entries().len(), 5);
     let (locked, news) = released.reacquire_after_prompt().await.unwrap();
     assert_eq!(news.len(), 1, "the announcement concerns the run");
     assert!(news[0].contains("child done"));
@@ -311,6 +321,29 @@ async fn a_cancelled_nested_writer_leaves_no_lock_behind() {
     busy.unlock().unwrap();
     let (locked, _) = released.reacquire_after_prompt().await.unwrap();
     locked.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_was_cancelled_after_its_write_is_found_by_the_next_one() {
+    let site = Site::new();
+    started(&site);
+    let mut opening = opening(&site, "r1");
+    opening.durability = Durability::Append;
+    let mut locked = Attempt::acquire(opening).await.unwrap();
+    {
+        let mut cancelled = Box::pin(says(&mut locked, "r1", "cancelled"));
+        // Written, and waiting for the disk.
+        let waits = std::future::poll_fn(|cx| Poll::Ready(cancelled.as_mut().poll(cx).is_pending())).await;
+        assert!(waits);
+    }
+    assert_eq!(site.entries().len(), 3);
+    says(&mut locked, "r1", "next").await;
+    locked.finish().await.unwrap();
+    assert_eq!(
+        site.entries().pop().unwrap().parent_id(),
+        Some("r1-cancelled"),
+        "it is not left on a side branch"
+    );
 }
 
 #[tokio::test]

@@ -100,6 +100,7 @@ fn child() {
             until_told();
             held.release().await.unwrap();
         }),
+        "beside" => runtime.block_on(crate::attempt::beside(&argument)),
         "turn" => runtime.block_on(crate::crash::turn(&argument)),
         "turns" => runtime.block_on(crate::processes::turns(&argument)),
         "large" => crate::large::child(&argument),

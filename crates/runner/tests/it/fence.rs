@@ -194,6 +194,16 @@ async fn a_replaced_transcript_that_also_grew_is_judged_by_what_was_added() {
 }
 
 #[tokio::test]
+async fn a_takeover_in_a_replaced_transcript_cuts_no_torn_line() {
+    taken_over(|site| {
+        let added = foreign_user(&site.path, "me too");
+        let torn = format!("{added}\n{{\"type\":\"mess").into_bytes();
+        replace(&site.path, &[std::fs::read(&site.path).unwrap(), torn].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_transcript_rewritten_in_place_is_compared() {
     merged(|site| rewrite(&site.path, &std::fs::read(&site.path).unwrap())).await;
     // The same length, other contents.

@@ -16,17 +16,49 @@ const NO_ANSWER: Statuses = Statuses::UNSAID
 
 text_rules! {
     TRUST "trust":
-    "certificate" ["certificate has expired|certificate is expired|certificate expired|certificate verify failed|certificate verification failed|unable to verify the first certificate|self signed certificate|unable to get local issuer certificate|unable to get issuer certificate|unknown certificate authority|unknown issuer|certificate is not trusted|certificate not trusted|untrusted root|certificate is not yet valid|invalid peer certificate|certificate signed by unknown authority|hostname ip does not match certificate|does not match certificate|cert has expired"]
+    "certificate" [
+        "certificate has expired|certificate is expired|certificate expired|certificate verify failed|\
+         certificate verification failed|unable to verify the first certificate|self signed certificate|\
+         unable to get local issuer certificate|unable to get issuer certificate|\
+         unknown certificate authority|unknown issuer|certificate is not trusted|certificate not trusted|\
+         untrusted root|certificate is not yet valid|invalid peer certificate|\
+         certificate signed by unknown authority|hostname ip does not match certificate|\
+         does not match certificate|cert has expired"
+    ]
         => TLS_TRUST, Statuses::UNSAID, "https://nodejs.org/api/tls.html#x509-certificate-error-codes";
 }
 
 text_rules! {
     BROKEN "transport":
-    "timeout" ["readtimeout|connecttimeout|writetimeout|pooltimeout|timeouterror|apitimeouterror|timed out|timeout|time out|timeouts|deadline exceeded|deadline for the request expired|deadline expired|within the deadline|took too long|did not respond|no response from|stalled|no progress"]
+    "timeout" [
+        "readtimeout|connecttimeout|writetimeout|pooltimeout|timeouterror|apitimeouterror|timed out|timeout|\
+         time out|timeouts|deadline exceeded|deadline for the request expired|deadline expired|\
+         within the deadline|took too long|did not respond|no response from|stalled|no progress"
+    ]
         => TIMEOUT, NO_ANSWER, "https://grpc.io/docs/guides/status-codes/";
-    "connection" ["econnreset|econnrefused|econnaborted|etimedout|esockettimedout|enotfound|eai again|ehostunreach|enetunreach|epipe|socket hang up|fetch failed|failed to fetch|network error|networkerror|network failure|network connection|network is unreachable|connection error|connection reset|connection refused|connection closed|connection aborted|connection was closed|connection lost|connection terminated|connection failed|connection failure|connection interrupted|connect error|cannot connect|can t connect|could not connect|failed to connect|unable to connect|unable to communicate|lost connection|name resolution|nodename nor servname|name or service not known|no such host|getaddrinfo|dns lookup|dns error|could not resolve|failed to resolve|no route to host|broken pipe|disconnected without|server disconnected|peer closed|remote end closed|closed connection|closed the connection|incomplete chunked read|premature close|premature end|prematurely|unexpected eof|unexpected end of|end of file|other side closed|stream closed|stream ended|stream was reset|stream error|stream disconnected|disconnected before|before completion|upstream connect error|reset before headers|bad record mac|ssl handshake|tls handshake|handshake failure|handshake failed|handshake timeout|ssl error|ssl alert|remoteprotocolerror|connecterror|readerror|apiconnectionerror|websocket closed|websocket connection|goaway|go away|network"]
+    "connection" [
+        "econnreset|econnrefused|econnaborted|etimedout|esockettimedout|enotfound|eai again|ehostunreach|\
+         enetunreach|epipe|socket hang up|fetch failed|failed to fetch|network error|networkerror|\
+         network failure|network connection|network is unreachable|connection error|connection reset|\
+         connection refused|connection closed|connection aborted|connection was closed|connection lost|\
+         connection terminated|connection failed|connection failure|connection interrupted|connect error|\
+         cannot connect|can t connect|could not connect|failed to connect|unable to connect|\
+         unable to communicate|lost connection|name resolution|nodename nor servname|\
+         name or service not known|no such host|getaddrinfo|dns lookup|dns error|could not resolve|\
+         failed to resolve|no route to host|broken pipe|disconnected without|server disconnected|peer closed|\
+         remote end closed|closed connection|closed the connection|forcibly closed|incomplete chunked read|\
+         premature close|premature end|prematurely|unexpected eof|unexpected end of|end of file|\
+         other side closed|stream closed|stream ended|stream was reset|stream error|stream disconnected|\
+         disconnected before|before completion|upstream connect error|reset before headers|bad record mac|\
+         ssl handshake|tls handshake|handshake failure|handshake failed|handshake timeout|ssl error|ssl alert|\
+         remoteprotocolerror|connecterror|readerror|apiconnectionerror|websocket closed|websocket connection|\
+         goaway|go away|network"
+    ]
         => TIMEOUT, NO_ANSWER.except(Statuses::S500), "https://nodejs.org/api/errors.html#common-system-errors";
-    "connection-500" ["econnreset|econnrefused|etimedout|socket hang up|fetch failed|connection error|connection reset|connection refused|upstream connect error|stream disconnected"]
+    "connection-500" [
+        "econnreset|econnrefused|etimedout|socket hang up|fetch failed|connection error|connection reset|\
+         connection refused|upstream connect error|stream disconnected"
+    ]
         => TIMEOUT, Statuses::S500, "https://nodejs.org/api/errors.html#common-system-errors";
     "zh" ["请求超时|调用超时|响应超时|超时|网络错误|网络异常|连接失败"]
         => TIMEOUT, NO_ANSWER, "https://docs.bigmodel.cn/cn/api/api-code";
@@ -34,13 +66,26 @@ text_rules! {
 
 text_rules! {
     EMPTY "empty":
-    "response" ["empty response|response is empty|response was empty|empty stream|empty content|empty completion|empty message|empty output|returned no content|returned no choices|no choices|returned an empty|returned empty|no content was returned|no output was generated|response contained no|response had no|no response body|without content"]
+    "response" [
+        "empty response|response is empty|response was empty|empty stream|empty content|empty completion|\
+         empty message|empty output|returned no content|returned no choices|no choices|returned an empty|\
+         returned empty|no content was returned|no output was generated|response contained no|response had no|\
+         no response body|without content"
+    ]
         => EMPTY_RESPONSE, Statuses::UNSAID.and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/2339";
 }
 
 text_rules! {
     SERVER "server":
-    "internal" (vague) ["internal server error|internal error|internal service error|server error|server had an error|server encountered an error|unexpected error|unknown error|unexpected condition|something went wrong|error processing your request|error occurred while processing|error while processing|an error occurred|bad gateway|web server is down|invalid response from|upstream error|unexpectedly stopped|model runner has|has crashed|crashed|exit code|exit status|has terminated|failed to load model|out of memory|cuda error|panic|service error|system error|returned an error|request failed|failed to process"]
+    "internal" (vague) [
+        "internal server error|internal error|internal service error|server error|server had an error|\
+         server encountered an error|unexpected error|unknown error|unexpected condition|something went wrong|\
+         error processing your request|error occurred while processing|error while processing|\
+         an error occurred|bad gateway|web server is down|invalid response from|upstream error|\
+         unexpectedly stopped|model runner has|has crashed|crashed|exit code|exit status|has terminated|\
+         failed to load model|out of memory|cuda error|panic|service error|system error|returned an error|\
+         request failed|failed to process"
+    ]
         => SERVER_ERROR, Statuses::UNSAID, "https://platform.claude.com/docs/en/api/errors";
     "zh" (vague) ["内部错误|系统错误|服务器错误|服务异常|系统异常|未知错误|服务错误|处理失败|调用失败"]
         => SERVER_ERROR, Statuses::UNSAID, "https://docs.bigmodel.cn/cn/api/api-code";

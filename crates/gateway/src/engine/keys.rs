@@ -1,0 +1,83 @@
+//! Idempotency keys: the same key is the same request, in this gateway and in the next one.
+//!
+//! A key stands for one method, receiver and text; the same key with another request is refused instead of being answered
+//! with the first one's result. What an earlier gateway accepted is read from the event files at start.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use moorline_taxonomy::Request;
+
+use crate::{
+    exit::{Exit, Failure},
+    session_key::SessionKey,
+};
+
+/// Keys that are remembered; the oldest go first.
+const REMEMBERED: usize = 16_384;
+
+/// What was asked for with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A message to a session.
+    Message { to: SessionKey, text: String },
+    /// A child of a requester.
+    Child { requester: SessionKey, task: String },
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    asked: Asked,
+    /// The run that does it; none yet in this gateway for what an earlier one settled.
+    pub(crate) run_id: Option<String>,
+    /// The child's session, for a child.
+    pub(crate) child: Option<SessionKey>,
+}
+
+#[derive(Default)]
+pub(crate) struct Keys {
+    all: Mutex<All>,
+}
+
+#[derive(Default)]
+struct All {
+    known: HashMap<String, Known>,
+    order: VecDeque<String>,
+}
+
+impl Keys {
+    /// What is known of a key; refused when it stands for something else.
+    pub(crate) fn find(&self, key: &str, asked: &Asked) -> Result<Option<Known>, Failure> {
+        match self.lock().known.get(key) {
+            Some(known) if known.asked == *asked => Ok(Some(known.clone())),
+            Some(_) => {
+                let shown: String = key.chars().take(64).collect();
+                let message = format!(
+                    "the idempotency key {shown:?} was used for another request; nothing was accepted"
+                );
+                Err(Failure::new(Exit::BadInput, Request::Format, message))
+            }
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn remember(&self, key: &str, asked: Asked, run_id: Option<&str>, child: Option<&SessionKey>) {
+        let mut all = self.lock();
+        let known = Known { asked, run_id: run_id.map(str::to_owned), child: child.cloned() };
+        if all.known.insert(key.to_owned(), known).is_none() {
+            all.order.push_back(key.to_owned());
+        }
+        if all.order.len() > REMEMBERED
+            && let Some(oldest) = all.order.pop_front()
+        {
+            all.known.remove(&oldest);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
