@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use moorline_lock_core::{ConfigError, LockError, control::RevokeError};
-use moorline_taxonomy::{Code, Coordination, Domain, Local, Mark, RemoteError, Wire};
+use moorline_taxonomy::{Code, Coordination, Domain, Effect, Local, Mark, RemoteError, Wire};
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,12 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(exit: Exit, code: impl Into<Code>, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), mark: Mark::new(code) }
+    }
+
+    /// States whether the failed call may have had an effect.
+    pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
+        self.mark = self.mark.effect_is(effect);
+        self
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Said {
     let mut said = Said::default();
     let mut seconds_or_date = None;
     for (name, value) in signal.headers {
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let is = |wanted: &str| *name == wanted || name.eq_ignore_ascii_case(wanted);
         // The length is compared first: most headers are about something else.
         match name.len() {
             11 if is("retry-after") => seconds_or_date = Some(value.trim()),

@@ -1,10 +1,13 @@
-//! Sessions: create, list, history, resolve.
+//! Sessions: create, list, history, resolve, and the replies parked beside them.
 
+use moorline_lock_core::Wait;
+use moorline_runner::{append_parked, dismiss_parked, list_parked};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Engine;
 use crate::{
+    clock,
     exit::{Exit, Failure},
     session_key::SessionKey,
 };
@@ -80,6 +83,28 @@ impl Engine {
             [] => Err(unknown(&params.key, "no session has that key")),
             _ => Err(unknown(&params.key, "several sessions end in it; give the whole key")),
         }
+    }
+}
+
+impl Engine {
+    /// The parked replies of a session.
+    pub(crate) fn parked(&self, session: &SessionKey) -> anyhow::Result<Value> {
+        Ok(json!({"parked": list_parked(&self.state.transcript(session)?)?}))
+    }
+
+    /// Writes a parked reply into its transcript, under the session lock.
+    pub(crate) async fn append_parked(&self, session: &SessionKey, id: &str) -> anyhow::Result<Value> {
+        let transcript = self.state.transcript(session)?;
+        let locks = self.turns.locks();
+        let wait = Wait { timeout: locks.config().acquire_timeout, on_stale: None, max_hold: None };
+        let added = append_parked(locks, &transcript, id, wait, clock::wall()).await?;
+        Ok(json!({"id": id, "appended": true, "entryId": added.entry_id}))
+    }
+
+    /// Drops a parked reply.
+    pub(crate) async fn dismiss_parked(&self, session: &SessionKey, id: &str) -> anyhow::Result<Value> {
+        let parked = dismiss_parked(self.turns.locks(), &self.state.transcript(session)?, id).await?;
+        Ok(json!({"id": parked.id, "dismissed": true}))
     }
 }
 

@@ -8,7 +8,7 @@ use jsonrpsee_core::{
     traits::ToRpcParams,
 };
 use jsonrpsee_http_client::{HeaderMap, HttpClient, HttpClientBuilder};
-use moorline_taxonomy::{Local, Provider, RemoteError, Wire};
+use moorline_taxonomy::{Coordination, Effect, Local, RemoteError, Wire};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -69,14 +69,34 @@ impl Client {
                     .into()),
                 }
             }
-            Err(ClientError::RequestTimeout) => {
-                Err(Failure::new(Exit::Unavailable, Provider::Timeout, "the gateway did not answer in time")
-                    .into())
-            }
+            Err(ClientError::RequestTimeout) => Err(Failure::new(
+                Exit::Unavailable,
+                Coordination::LaneTimeout,
+                "the gateway did not answer in time",
+            )
+            .into()),
             Err(error) => {
                 let message = format!("no gateway answers at {}: {error}", self.address);
-                Err(Failure::new(Exit::Unavailable, Local::Unclassified, message).into())
+                // Refused before it was sent, or cut off after: then it may have been accepted.
+                let effect = if was_refused(&error) { Effect::None } else { Effect::Possible };
+                let failure =
+                    Failure::new(Exit::Unavailable, Local::Unclassified, message).with_effect(effect);
+                Err(failure.into())
             }
         }
     }
+}
+
+/// Whether the connection was refused, so that nothing was sent.
+fn was_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

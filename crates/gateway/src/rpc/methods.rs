@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams, row},
     exit::{self, Exit, Failure},
+    session_key::SessionKey,
 };
 
 /// The JSON-RPC code of every error of ours; the class is in `error.data.code`.
@@ -37,6 +38,19 @@ struct RunParams {
 #[serde(deny_unknown_fields)]
 struct SeqParams {
     seq: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SessionParams {
+    session_key: SessionKey,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ParkedParams {
+    session_key: SessionKey,
+    id: String,
 }
 
 type Answer = Result<Value, ErrorObjectOwned>;
@@ -103,6 +117,23 @@ pub(crate) fn module(engine: Arc<Engine>, locks: LockConfig) -> anyhow::Result<R
     })?;
     module.register_async_method("announce.dismiss", |params, engine, _| async move {
         let done = async { Ok(row(&engine.announcer().dismiss(read::<SeqParams>(&params)?.seq).await?)) };
+        answer(done.await)
+    })?;
+    module.register_async_method("parked.list", |params, engine, _| async move {
+        answer(read::<SessionParams>(&params).and_then(|params| engine.parked(&params.session_key)))
+    })?;
+    module.register_async_method("parked.append", |params, engine, _| async move {
+        let done = async {
+            let params: ParkedParams = read(&params)?;
+            engine.append_parked(&params.session_key, &params.id).await
+        };
+        answer(done.await)
+    })?;
+    module.register_async_method("parked.dismiss", |params, engine, _| async move {
+        let done = async {
+            let params: ParkedParams = read(&params)?;
+            engine.dismiss_parked(&params.session_key, &params.id).await
+        };
         answer(done.await)
     })?;
     Ok(module)
