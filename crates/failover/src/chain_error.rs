@@ -2,12 +2,13 @@
 
 use std::{error::Error, fmt, time::SystemTime};
 
-use moorline_taxonomy::{Code, Local, Mark, Provider};
+use moorline_taxonomy::{Code, Local, Mark, Provider, Request};
 
 use crate::{
     decide::StopReason,
     failure::CallError,
-    record::{Link, Record},
+    preflight::Skip,
+    record::{Event, Link, Record},
 };
 
 /// Why no candidate served the request. Every record is kept, and every cause of every call is in the source chain.
@@ -54,15 +55,31 @@ impl Report {
 }
 
 /// A run is what ended it where the fault was not a provider's; otherwise the first candidate's failure, because the
-/// later ones only ran since that one failed. A run in which nothing was called could not be served for now.
+/// later ones only ran since that one failed.
 fn code_of(records: &[Record]) -> Code {
     let errors = || records.iter().filter_map(Record::error);
     match (errors().next_back(), errors().next()) {
         (Some(last), _) if last.verdict().is_none() => last.code(),
         (_, Some(first)) => first.code(),
-        (_, None) if records.is_empty() => Code::Local(Local::Config),
-        (_, None) => Code::Provider(Provider::RateLimit),
+        (_, None) => code_of_skips(records),
     }
+}
+
+/// A run in which nothing was called: for now, where time is what is missing; otherwise for the first thing that no
+/// candidate had.
+fn code_of_skips(records: &[Record]) -> Code {
+    let mut misfit = None;
+    for record in records {
+        let Event::Skipped(skip) = &record.event else { continue };
+        let code = match skip {
+            Skip::Cooling { .. } | Skip::Probed { .. } => return Provider::RateLimit.into(),
+            Skip::Window { .. } | Skip::NotLarger => Request::ContextOverflow.into(),
+            Skip::Size { .. } => Request::PayloadTooLarge.into(),
+            Skip::Lacks(_) => Local::Config.into(),
+        };
+        misfit.get_or_insert(code);
+    }
+    misfit.unwrap_or(Code::Local(Local::Config))
 }
 
 impl ChainError {
@@ -119,6 +136,7 @@ impl fmt::Display for ChainError {
                 write!(f, "stopped: the request has to be repaired ({})", self.code())
             }
             Self::AllCooling { .. } => write!(f, "every candidate is cooling ({called} calls made)"),
+            Self::Exhausted { .. } if called == 0 => write!(f, "no candidate fits ({})", self.code()),
             Self::Exhausted { .. } => write!(f, "every candidate failed ({called} calls made)"),
         }
     }

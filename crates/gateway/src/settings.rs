@@ -33,7 +33,9 @@ struct Session {
 pub(crate) fn lock_config(state: &StateDir, on_stale: OnStale) -> anyhow::Result<LockConfig> {
     let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let defaults = LockConfig { on_stale, ..LockConfig::default() };
-    Ok(defaults.overridden_by_entries(&entries(state)?)?.overridden_by(environment)?)
+    let config = defaults.overridden_by_entries(&entries(state)?)?.overridden_by(environment)?;
+    config.check_compat()?;
+    Ok(config)
 }
 
 fn entries(state: &StateDir) -> anyhow::Result<BTreeMap<String, String>> {

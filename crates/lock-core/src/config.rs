@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use moorline_taxonomy::{Local, Mark};
 
+use crate::sys::process;
+
 /// The largest value: what JavaScript programs that share the setting can represent.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
@@ -53,6 +55,8 @@ pub struct LockConfig {
     pub on_hold_exceeded: OnHoldExceeded,
     /// Publish the `<lock>.reclaim` guard around a reclaim, for peers that honour it (fs-safe 0.5 and later).
     pub fs_safe_guard: bool,
+    /// Programs of the OpenClaw generation use the same lock files ([`LockConfig::check_compat`]).
+    pub openclaw: bool,
 }
 
 impl Default for LockConfig {
@@ -65,6 +69,7 @@ impl Default for LockConfig {
             on_stale: OnStale::Report,
             on_hold_exceeded: OnHoldExceeded::Report,
             fs_safe_guard: false,
+            openclaw: false,
         }
     }
 }
@@ -83,7 +88,7 @@ pub struct Setting {
 }
 
 /// Every setting of the lock.
-pub const SETTINGS: [Setting; 6] = [
+pub const SETTINGS: [Setting; 7] = [
     Setting {
         key: "acquireTimeoutMs",
         env: &[
@@ -122,6 +127,12 @@ pub const SETTINGS: [Setting; 6] = [
         env: &["MOORLINE_SESSION_WRITE_LOCK_COMPAT_FS_SAFE"],
         default: "false",
         meaning: "true: publish a <lock>.reclaim guard around a reclaim, for peers that honour one",
+    },
+    Setting {
+        key: "compat.openclaw",
+        env: &["MOORLINE_SESSION_WRITE_LOCK_COMPAT_OPENCLAW"],
+        default: "false",
+        meaning: "true: refuse to start under a name whose locks OpenClaw <= 2026.7 would remove",
     },
 ];
 
@@ -210,15 +221,24 @@ impl LockConfig {
                     _ => return Err(ConfigError::new(name, value, "allowed are report and revoke")),
                 }
             }
-            _ => {
-                self.fs_safe_guard = match value {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => return Err(ConfigError::new(name, value, "allowed are true and false")),
-                }
-            }
+            "compat.openclaw" => self.openclaw = boolean(name, value)?,
+            _ => self.fs_safe_guard = boolean(name, value)?,
         }
         Ok(())
+    }
+
+    /// Checked once at start by programs that share lock files with OpenClaw <= 2026.7: those remove a live lock whose
+    /// owner's command line does not look like theirs (`argv[0]` is `openclaw`, or an argument ends in `/openclaw`).
+    ///
+    /// # Errors
+    /// `compat.openclaw` is true and this process does not look like one of theirs.
+    pub fn check_compat(&self) -> Result<(), ConfigError> {
+        if !self.openclaw || process::looks_like_agent(std::process::id()) != Some(false) {
+            return Ok(());
+        }
+        let problem = "this program is not started as `openclaw`, so programs of that generation would remove its live \
+                       locks; start it through a link of that name, or leave the setting false";
+        Err(ConfigError::new("session.writeLock.compat.openclaw", "true", problem))
     }
 
     /// What is wrong with *configured* values taken together; values left at their defaults are not complained about.
@@ -251,6 +271,14 @@ impl LockConfig {
             ));
         }
         warnings
+    }
+}
+
+fn boolean(name: &str, value: &str) -> Result<bool, ConfigError> {
+    match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(ConfigError::new(name, value, "allowed are true and false")),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     config::LockConfig,
-    error::{LockError, LostHow},
+    error::{LockError, LostHow, pid_alive},
     evidence::Judged,
     inspect::{judge_once, state_word},
     judge::State,
@@ -173,7 +173,7 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     };
     let judged = Judged::open(file).map_err(unavailable)?;
     let identity = registry::global().identity();
-    let (_, judgement) = judge_once(&target, &judged, &identity, config);
+    let (evidence, judgement) = judge_once(&target, &judged, &identity, config);
     let record = &judged.record;
     let owner = Owner {
         pid: record.pid,
@@ -204,7 +204,14 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     };
     let stream = connect(&socket_of(record, pid, &identity))
         .await
-        .map_err(|_| unreachable("it serves no control socket that can be reached from here (another network namespace, another host, or a program that does not serve one)"))?;
+        .map_err(|_| {
+            let owner_is_gone = pid_alive(evidence.pid) == Some(false);
+            unreachable(if owner_is_gone {
+                "it has ended, and a process that it started still has the lock; `fuser` on the lock file names it"
+            } else {
+                "it serves no control socket that can be reached from here (another network namespace, another host, or a program that does not serve one)"
+            })
+        })?;
     let not_permitted =
         || RevokeError::NotPermitted { lock_path: lock_path.clone(), mark: Mark::new(Local::Permission) };
     match stream.peer_cred() {
@@ -224,7 +231,8 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
                 Err(not_permitted())
             }
         }
-        Ok(Err(_)) | Err(_) => Err(unreachable("it did not answer; it may be stopped")),
+        // The request is in its queue and takes effect when it goes on: it may be stopped.
+        Ok(Err(_)) | Err(_) => Ok(report(true, gone(&target, &judged))),
     }
 }
 

@@ -90,8 +90,13 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "owner {}", self.relation.as_str())?;
-        if let Some(pid) = self.record.pid {
-            write!(f, ", pid {pid}")?;
+        match (self.record.pid, self.pid_alive, self.relation) {
+            // A command that outlives the process it was started under keeps the lock alive.
+            (Some(pid), Some(false), Relation::OtherProcess) => {
+                write!(f, ", which got the lock from pid {pid} (gone; `fuser` on the lock file names it)")?;
+            }
+            (Some(pid), _, _) => write!(f, ", pid {pid}")?,
+            (None, _, _) => {}
         }
         if let Some(run) = &self.record.run_id {
             write!(f, ", run {run}")?;

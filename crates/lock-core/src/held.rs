@@ -3,11 +3,11 @@
 //! The decision: one guard, not cloneable, whose drop releases. The option not taken is a reference-counted guard that
 //! releases with its last copy: who still writes would then depend on who forgot a copy. Lending `&Held` shares it.
 
-use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use crate::{
     error::{LockError, LostHow},
-    hold::{Hold, NotReleased},
+    hold::{Hold, Inheritance, NotReleased},
     judge::Reason,
     record::Record,
     registry,
@@ -129,7 +129,7 @@ impl Held {
     ///
     /// # Errors
     /// The system's error when no descriptor can be had.
-    pub fn inheritable(&self) -> io::Result<OwnedFd> {
+    pub fn inheritable(&self) -> io::Result<Inheritance> {
         self.hold.inheritable()
     }
 

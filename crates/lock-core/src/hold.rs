@@ -8,7 +8,7 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -31,7 +31,7 @@ use crate::{
     sync::lock,
     sys::{
         clock,
-        fs::{self, FileId, Probe},
+        fs::{self, FileId},
         kernel,
     },
     tag::RunTag,
@@ -59,6 +59,8 @@ pub(crate) struct Hold {
     lost_changed: Notify,
     /// A child process has the descriptor and may write until it ends; only its parent releases.
     external_writer: AtomicBool,
+    /// Each reads its end of file once every process that inherited the descriptor has closed it.
+    witnesses: Mutex<Vec<io::PipeReader>>,
     exceeded: Mutex<Option<DueId>>,
     taken_over: Option<TakenOver>,
 }
@@ -92,6 +94,7 @@ impl Hold {
             lost: AtomicU8::new(0),
             lost_changed: Notify::new(),
             external_writer: AtomicBool::new(false),
+            witnesses: Mutex::new(Vec::new()),
             exceeded: Mutex::new(None),
             taken_over,
         });
@@ -136,14 +139,21 @@ impl Hold {
         self.external_writer.load(Ordering::Acquire)
     }
 
-    /// A second descriptor of the lock file, inherited by children.
-    pub(crate) fn inheritable(&self) -> io::Result<OwnedFd> {
+    /// A second descriptor of the lock file, inherited by children, with a witness of how long they keep it.
+    pub(crate) fn inheritable(&self) -> io::Result<Inheritance> {
         let gate = lock(&self.gate);
         let file = gate.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        // `dup` gives a descriptor without close-on-exec that shares the `flock`.
-        let fd = rustix::io::dup(file)?;
+        let (reader, writer) = io::pipe()?;
+        // `dup` gives descriptors without close-on-exec; the first shares the `flock`.
+        let inheritance = Inheritance { lock: rustix::io::dup(file)?, _witness: rustix::io::dup(&writer)? };
+        lock(&self.witnesses).push(reader);
         self.external_writer.store(true, Ordering::Release);
-        Ok(fd)
+        Ok(inheritance)
+    }
+
+    /// Whether something that inherited the descriptor still has it.
+    fn is_inherited(&self) -> bool {
+        lock(&self.witnesses).iter().any(|witness| !fs::is_closed(witness))
     }
 
     pub(crate) fn held_for(&self) -> Duration {
@@ -332,11 +342,14 @@ impl Hold {
             Err(error) => return Err(NotReleased::Io(error)),
         };
         step!("release.checked");
-        let outcome = if ours && self.has_external_writer() {
-            match self.release_to_children(gate) {
-                Err(NotReleased::Io(error)) => return Err(NotReleased::Io(error)),
-                done => done,
-            }
+        let outcome = if ours && self.is_inherited() {
+            // Whatever it is may still write: the file stays and lives as long as that process does.
+            tracing::warn!(
+                lock = %self.lock_path().display(),
+                run = self.tag.run_id(),
+                "a process started under this session lock still has it; the lock lives as long as that process"
+            );
+            Ok(())
         } else if ours {
             let others_wait = kernel::others_wait(file.as_fd());
             if let Some(ticket) = &gate.ticket {
@@ -366,45 +379,21 @@ impl Hold {
         gate.ticket = None;
         outcome
     }
+}
 
-    /// Releases a lock whose descriptor children inherited. One of them may have left a writer of its own behind; then the
-    /// file stays and lives as long as that one, and the next acquirer takes it over afterwards.
-    fn release_to_children(&self, gate: &mut Gate) -> Result<(), NotReleased> {
-        let judged = match fs::open_to_judge(self.target.dir(), self.target.lock_name()) {
-            Ok(Some(judged)) => judged,
-            Ok(None) => return Err(NotReleased::Lost),
-            Err(error) => return Err(NotReleased::Io(error)),
-        };
-        // Ours closes first; from here on the exclusive `flock`, if it can be had, says that nobody else has it, and keeps
-        // reclaimers out while the file is removed.
-        gate.file = None;
-        for pause in SETTLE_MS.into_iter().take(SETTLE_ABSENT) {
-            if fs::try_flock_exclusive(&judged) == Probe::Free {
-                return self.remove_under(&judged);
-            }
-            // A judge's probe takes microseconds.
-            clock::settle(Duration::from_millis(pause));
-        }
-        tracing::warn!(
-            lock = %self.lock_path().display(),
-            run = self.tag.run_id(),
-            "a process started under this session lock still has it; the lock lives as long as that process"
-        );
-        Ok(())
-    }
+/// The lock's descriptor for a child process, kept until the child has started and dropped then.
+///
+/// Both descriptors in it are inherited across `exec`: the lock's own, which keeps the lock alive, and a witness by which
+/// the owner knows, without letting go first, that nobody has it any more.
+#[derive(Debug)]
+pub struct Inheritance {
+    lock: OwnedFd,
+    _witness: OwnedFd,
+}
 
-    /// Removes the lock file while its `flock` is held through another descriptor. What cannot be removed is a dead lock
-    /// from now on, and the next acquire takes it over.
-    fn remove_under(&self, judged: &File) -> Result<(), NotReleased> {
-        let there = fs::stat_at(self.target.dir(), self.target.lock_name());
-        if !matches!((&there, fs::stat_fd(judged)), (Ok(Some(there)), Ok(judged)) if there.id == self.id && judged.id == self.id)
-        {
-            return Err(NotReleased::Lost);
-        }
-        if let Err(error) = fs::unlink_at(self.target.dir(), self.target.lock_name()) {
-            tracing::warn!(lock = %self.lock_path().display(), %error, "the released lock could not be removed");
-        }
-        Ok(())
+impl AsRawFd for Inheritance {
+    fn as_raw_fd(&self) -> RawFd {
+        self.lock.as_raw_fd()
     }
 }
 

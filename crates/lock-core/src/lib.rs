@@ -50,6 +50,7 @@ pub use config::{ConfigError, LockConfig, OnHoldExceeded, OnStale, SETTINGS, Set
 pub use error::{LockError, LostHow, Relation, Report};
 pub use fence::{Change, Fence};
 pub use held::{Held, ReleaseError, TakenOver};
+pub use hold::Inheritance;
 pub use inspect::{EvidenceView, LockView};
 pub use journal::{Durability, Journal, Opened};
 pub use journal_error::JournalError;

@@ -16,6 +16,7 @@ use crate::{
     guard_file::{Guard, GuardTaken},
     judge::{Limits, Probe},
     publish::{Candidate, Published, is_unsupported},
+    record::Record,
     sys::{fs, kernel},
     target::Target,
 };
@@ -121,13 +122,26 @@ fn exchange(target: &Target, judged: &Judged, mut candidate: Candidate) -> io::R
     let published = candidate.exchanged_in();
     let came_out = fs::stat_at(dir, &aside)?.map(|stat| stat.id);
     if came_out == Some(judged.stat.id) {
-        // What cannot be removed is litter that a sweep finds.
-        let _ = fs::unlink_at(dir, &aside);
+        put_away(target, judged, &aside);
         step!("reclaim.removed");
         return Ok(Reclaimed::Owned(published));
     }
     put_back(target, &published, &aside)?;
     Ok(Reclaimed::Changed)
+}
+
+/// Removes the dead file, by a name nobody else uses. What never was a lock file is somebody's data in a lock's place and
+/// is kept beside it. What cannot be removed is litter that a sweep finds.
+fn put_away(target: &Target, judged: &Judged, aside: &OsStr) {
+    if Record::is_plausible(&judged.bytes) {
+        let _ = fs::unlink_at(target.dir(), aside);
+        return;
+    }
+    let mut kept = target.lock_name().to_owned();
+    kept.push(format!(".kept-{}", crate::nonce::fresh()));
+    if kernel::rename_noreplace(target.dir(), aside, &kept).is_ok() {
+        tracing::warn!(lock = %target.lock_path().display(), ?kept, "what stood in the lock's place was no lock; it is kept");
+    }
 }
 
 /// Something else came out: a lock that a program without the mutex put there since. Put it back where it was.

@@ -143,6 +143,24 @@ impl Record {
         }
     }
 
+    /// Whether `bytes` can be what is left of a lock file: nothing, zeroes, a record, or the torn beginning of one. Other
+    /// programs keep files of their own under names that end in `.lock` (package managers do), and theirs are kept.
+    pub(crate) fn is_plausible(bytes: &[u8]) -> bool {
+        if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+            return true;
+        }
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) => {
+                ["pid", "createdAt", "maxHoldMs", "nonce"].iter().any(|key| value.get(key).is_some())
+            }
+            Err(_) => {
+                const BEGINNING: &[u8] = b"{\"pid\":";
+                let written = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+                written.zip(BEGINNING).all(|(written, expected)| written == expected)
+            }
+        }
+    }
+
     /// Whether it says who and since when; without either it proves nothing about an owner.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -252,6 +270,33 @@ mod tests {
         " ",
         "\n",
     ];
+
+    #[test]
+    fn only_what_a_lock_file_can_hold_is_plausible() {
+        for bytes in [
+            &b""[..],
+            b" \n",
+            b"\0\0\0",
+            b"{",
+            b"{\n  \"pi",
+            b"{\n  \"pid\": 12",
+            b"{\"pid\":1}",
+            b"{\"createdAt\":5}",
+        ] {
+            assert!(Record::is_plausible(bytes), "{bytes:?}");
+        }
+        for bytes in [
+            &b"# This file is generated"[..],
+            b"{\"nodes\":{}}",
+            b"[]",
+            b"null",
+            b"locked",
+            b"{nodes",
+            b"\x7fELF",
+        ] {
+            assert!(!Record::is_plausible(bytes), "{bytes:?}");
+        }
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(50_000))]

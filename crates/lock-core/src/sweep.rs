@@ -16,6 +16,7 @@ use crate::{
     locks::Inner,
     publish::{Candidate, PublishMode},
     reclaim::{Reclaimed, reclaim},
+    record::Record,
     registry,
     sys::{
         fs::{self, Kind, Probe},
@@ -98,6 +99,11 @@ fn sweep_lock(target: &Target, locks: &Inner, dry_run: bool) -> Result<Option<Sw
         }
     };
     let judged = Judged::open(file).map_err(unavailable)?;
+    if !Record::is_plausible(&judged.bytes) {
+        swept.error =
+            Some("it is not a lock file; another program's file with such a name is left alone".to_owned());
+        return Ok(Some(swept));
+    }
     let identity = registry::global().identity();
     let (_, judgement) = judge_once(target, &judged, &identity, &locks.config);
     swept.state = Some(state_word(&judgement));

@@ -12,7 +12,8 @@ use std::{
 use async_trait::async_trait;
 use moorline_failover::{
     CallError, Candidate, Capability, Chain, ChainError, Cooldown, CooldownStore, Decision, Event, Key,
-    Limits, MemoryStore, Needs, ProviderFailure, Signal, Skip, StopReason, StoreError, Transport, Why,
+    Limits, MemoryStore, Needs, ProviderFailure, Record, Signal, Skip, StopReason, StoreError, Transport,
+    Why,
 };
 use moorline_retry::{Budget, Clock, ManualClock, Schedule};
 use moorline_taxonomy::{Code, Mark};
@@ -220,6 +221,13 @@ async fn a_refusal_for_content_goes_on_only_where_somebody_decided_it() {
     assert_eq!(run(&world.chain(&["a", "b"]), &opted_in, |_| refused()).await.0, ["a", "b"]);
 }
 
+fn skipped(record: &Record) -> Option<Skip> {
+    match &record.event {
+        Event::Skipped(skip) => Some(skip.clone()),
+        Event::Failed { .. } | Event::Served => None,
+    }
+}
+
 #[tokio::test]
 async fn an_overflow_goes_only_to_a_larger_window() {
     let of = |name: &str, window| Candidate::new(name, "m", "k").window_of(window);
@@ -228,13 +236,29 @@ async fn an_overflow_goes_only_to_a_larger_window() {
         Err::<&str, _>(ProviderFailure::received(&signal, "no"))
     };
     let chain = Chain::new([of("small", 8), of("smaller", 4), of("unknown", 8), of("large", 100)], clock());
-    let (called, _) = run(&chain, &Needs::default(), |_| too_long()).await;
+    let (called, failed) = run(&chain, &Needs::default(), |_| too_long()).await;
     assert_eq!(called, ["small", "large"]);
+    let passed: Vec<_> = failed.expect_err("none fits").records().iter().map(skipped).collect();
+    assert_eq!(passed, [None, Some(Skip::NotLarger), Some(Skip::NotLarger), None], "all are in the record");
     // Without a larger one the runner has to compact.
     let chain = Chain::new([of("large", 100), of("small", 8)], clock());
     let (called, failed) = run(&chain, &Needs::default(), |_| too_long()).await;
     assert_eq!(called, ["large"]);
     assert!(matches!(failed, Err(ChainError::Stopped { reason: Some(StopReason::Repair), .. })));
+}
+
+#[tokio::test]
+async fn a_run_that_no_candidate_fits_says_what_is_missing() {
+    let needs = Needs { tokens: 5000, request_bytes: 50, ..Needs::default() };
+    for (candidate, code) in [
+        (Candidate::new("small", "m", "k").window_of(1000), "request.context_overflow"),
+        (Candidate::new("narrow", "m", "k").accepting_bytes(10), "request.payload_too_large"),
+    ] {
+        let chain = Chain::new([candidate], clock());
+        let failed =
+            chain.run(&needs, |_, _| async { Ok("never called") }).await.expect_err("it does not fit");
+        assert_eq!((failed.code().to_string().as_str(), failed.consumed()), (code, 0));
+    }
 }
 
 #[tokio::test]
@@ -261,15 +285,8 @@ async fn preflight_spends_no_request_on_a_misfit() {
         .unwrap();
     records.extend(served.records);
     assert_eq!(served.value, "fits");
-    let skips: Vec<_> = records
-        .iter()
-        .filter_map(|record| match &record.event {
-            Event::Skipped(skip) => Some(skip.clone()),
-            Event::Failed { .. } | Event::Served => None,
-        })
-        .collect();
     assert_eq!(
-        skips,
+        records.iter().filter_map(skipped).collect::<Vec<_>>(),
         [
             Skip::Window { needs: 5000, has: 1000 },
             Skip::Lacks(Capability::Images),

@@ -159,6 +159,12 @@ fn quoted_lock_words_are_no_lock_error() {
         ),
         "request.format",
     );
+    check(
+        Signal::status(400).from_provider("openai").with_message(
+            "Invalid value: 'payment required'. Supported values are: 'none', 'auto', and 'required'.",
+        ),
+        "request.format",
+    );
     check(Signal::status(423).from_provider("acme").with_message("Locked"), "provider.unknown");
     check(
         Signal::status(403).from_provider("acme").with_message("Your account has been locked"),

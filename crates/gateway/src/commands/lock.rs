@@ -85,7 +85,7 @@ pub(crate) fn revoke(args: &LockRevoke) -> anyhow::Result<Exit> {
                 revoked.lock_path
             ),
             (true, false) => format!(
-                "{} {owner} was asked and still holds {}; its writes fail from now on",
+                "{} {owner} was asked and still holds {}; if it is stopped, it lets go when it goes on",
                 paint("asked", Tone::Warn),
                 revoked.lock_path
             ),
@@ -96,7 +96,10 @@ pub(crate) fn revoke(args: &LockRevoke) -> anyhow::Result<Exit> {
         });
     }
     if revoked.asked && !revoked.released {
-        let message = format!("{} was revoked and is not released yet; look again", revoked.lock_path);
+        let message = format!(
+            "{} was asked for and is not released yet; if its owner is stopped, it lets go when it goes on",
+            revoked.lock_path
+        );
         return Err(Failure::new(Exit::Busy, moorline_taxonomy::Coordination::LockTimeout, message).into());
     }
     Ok(Exit::Ok)

@@ -4,11 +4,7 @@
 //! killed. Signals are forwarded; the lock is released after the command has ended. If the lock is revoked or lost, the
 //! command is asked to end (SIGTERM) and killed after a grace, because what it writes is not protected any more.
 
-use std::{
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
-    process::ExitStatus,
-    time::Duration,
-};
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 use anyhow::Context;
 use moorline_lock_core::{Held, LockConfig, Locks, LostHow, ReleaseError, RunTag, Target, Wait, control};
@@ -51,6 +47,7 @@ fn config(args: &LockExec) -> anyhow::Result<LockConfig> {
         };
         Failure::new(Exit::Usage, Local::Config, format!("{name} is {:?}: {}", error.value, error.problem))
     })?;
+    config.check_compat()?;
     if let Some(on_stale) = args.on_stale {
         config.on_stale = match on_stale {
             OnStale::Report => moorline_lock_core::OnStale::Report,
@@ -85,7 +82,7 @@ async fn hold_and_run(args: &LockExec, held: &Held, signals: &mut Signals) -> an
         Err(error) => return Ok(not_started(program, &error)),
     };
     // The command has its own copy now; ours would keep the lock alive in whatever else this process starts.
-    drop::<OwnedFd>(descriptor);
+    drop(descriptor);
     let mut killed_after = None;
     let control = control::serve();
     tokio::pin!(control);

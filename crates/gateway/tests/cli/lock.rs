@@ -224,3 +224,36 @@ fn signals_are_forwarded_and_release_comes_after_the_command() {
     assert_eq!(std::fs::read_to_string(dir.path().join("seen")).unwrap(), "held\n");
     assert!(!dir.path().join("s.lock").exists());
 }
+
+#[test]
+fn files_of_other_programs_that_end_in_lock_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = [("Cargo.lock", "# This file is generated\n[[package]]\n"), ("flake.lock", "{\"nodes\":{}}\n")];
+    for (name, text) in theirs {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let swept = json(&run(dir.path(), &["lock", "sweep", ".", "--json"]).stdout);
+    assert!(swept.as_array().unwrap().iter().all(|one| one["action"] == "kept"), "{swept}");
+    for (name, text) in theirs {
+        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn contention_between_commands_loses_nothing_and_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "echo begin $$ >> s; echo end $$ >> s";
+    let spawn = || moorline(dir.path()).args(["lock", "exec", "s", "--", "sh", "-c", script]).stderr(Stdio::piped()).spawn().unwrap();
+    let children: Vec<_> = (0..30).map(|_| spawn()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(code(&output), 0);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    }
+    let text = std::fs::read_to_string(dir.path().join("s")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 60);
+    for pair in lines.chunks(2) {
+        assert_eq!(pair[0].strip_prefix("begin "), pair[1].strip_prefix("end "));
+    }
+}

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 
 /// The largest lock file that is read. Ours is under 1 KiB; what is larger is not a lock file.
@@ -212,4 +213,17 @@ pub(crate) fn read_small(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_RECORD).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether every writing end of a pipe is closed. Asks, never waits.
+pub(crate) fn is_closed(pipe: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    loop {
+        match rustix::event::poll(&mut fds, Some(&now)) {
+            Ok(_) => return fds[0].revents().contains(PollFlags::HUP),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
 }

@@ -78,6 +78,11 @@ text_rules! {
         "!context length|context window"
     ]
         => RATE_LIMIT, LIMITED.except(Statuses::SERVER), "https://docs.aws.amazon.com/bedrock/latest/userguide/quotas.html";
+    "named" (alone) [
+        "rate limit exceeded|rate limit reached|rate limit hit|rate limited|rate limit error|too many requests",
+        "!context length|context window"
+    ]
+        => RATE_LIMIT, LIMITED, "https://developers.openai.com/docs/guides/error-codes";
     "rate" [
         "rate limit*|ratelimit*|rate exceeded|rate is limited|request rate|rate increased too quickly|\
          too many requests|too many concurrent|too many api|throttl*|concurrency limit|concurrent requests|\
