@@ -22,7 +22,7 @@ use crate::{
     failure::CallError,
     record::Record,
     run::Run,
-    store::{CooldownStore, MemoryStore},
+    store::{CooldownStore, MemoryStore, StoreError},
 };
 
 /// Candidates in the order in which they are tried. Clones share the store, the budget and the clock.
@@ -107,10 +107,26 @@ impl Chain {
 
     /// What is left alone, against the clock of now; with what the store said when it could not tell.
     pub(crate) async fn cooldowns(&self, now: SystemTime) -> (Vec<Cooldown>, Option<String>) {
-        match self.store.load().await {
-            Ok(cooldowns) => (cooldowns.into_iter().map(|cooldown| cooldown.rebased(now)).collect(), None),
-            Err(error) => (Vec::new(), Some(said(&error))),
+        let mut cooldowns = match self.store.load().await {
+            Ok(cooldowns) => cooldowns,
+            Err(error) => return (Vec::new(), Some(said(&error))),
+        };
+        let mut failed = None;
+        for cooldown in &mut cooldowns {
+            if let Some(rebased) = cooldown.rebased(now) {
+                let until = std::mem::replace(cooldown, rebased).until;
+                if let Err(error) = self.replace(cooldown, until).await {
+                    failed = Some(said(&error));
+                }
+            }
         }
+        (cooldowns, failed)
+    }
+
+    /// Keeps `cooldown` in the place of one that ended at `until`. Merging alone would keep the later end.
+    async fn replace(&self, cooldown: &Cooldown, until: SystemTime) -> Result<(), StoreError> {
+        self.store.clear(&cooldown.key, cooldown.why, until).await?;
+        self.store.merge(cooldown).await
     }
 }
 

@@ -155,6 +155,9 @@ pub struct Cooldown {
 /// A longer cooldown than this is a mistake of somebody's unit or clock.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
+/// Another thread may have read the clock this much later and still mean the same moment.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
 impl Cooldown {
     /// The cooldown after one more failure. A stated end is obeyed as it is; without one the ladder decides.
     ///
@@ -189,16 +192,13 @@ impl Cooldown {
         left.min(self.length())
     }
 
-    /// The same cooldown as a reader should see it whose clock may have been set back since it was written: it starts
-    /// now at the latest, and never lasts longer than was meant.
+    /// The same cooldown by the clock of now, where that was set back since it was written: it begins now, and is as
+    /// long as it was meant to be. `None` where nothing has to change. Whoever keeps it has to keep the new one, or it
+    /// would begin again at every look.
     #[must_use]
-    pub fn rebased(mut self, now: SystemTime) -> Self {
-        if self.since > now {
-            let length = self.length();
-            self.since = now;
-            self.until = now + length;
-        }
-        self
+    pub fn rebased(&self, now: SystemTime) -> Option<Self> {
+        let is_ahead = self.since.duration_since(now).is_ok_and(|ahead| ahead > SAME_MOMENT);
+        is_ahead.then(|| Self { since: now, until: now + self.length(), ..self.clone() })
     }
 
     /// The later of each field. Both must be of one key and one reason.

@@ -23,7 +23,7 @@ pub struct Limits {
     pub longest_wait: Duration,
     /// No call is begun after this long.
     pub deadline: Option<Duration>,
-    /// How long one probe keeps others out.
+    /// How long one probe keeps others out; [`LONGEST_LEASE`](crate::LONGEST_LEASE) at most.
     pub probe_lease: Duration,
 }
 

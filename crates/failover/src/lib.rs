@@ -56,5 +56,5 @@ pub use rules::{RuleInfo, rules};
 pub use signal::{Provenance, Signal, Transport};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use store::{CooldownStore, MemoryStore, StoreError};
+pub use store::{CooldownStore, LONGEST_LEASE, MemoryStore, StoreError};
 pub use verdict::{Certainty, Evidence, Retry, Scope, Stated, Verdict};

@@ -22,6 +22,7 @@ use crate::{
     failure::CallError,
     preflight::{Preflight, Skip, preflight},
     record::{Event, Record},
+    store::LONGEST_LEASE,
     verdict::Verdict,
 };
 
@@ -205,7 +206,7 @@ where
 
     /// `None` when the probe is ours; otherwise when to come back.
     async fn claim(&self, key: &Key, now: SystemTime) -> Option<SystemTime> {
-        let lease_end = now + self.chain.limits.probe_lease;
+        let lease_end = now + self.chain.limits.probe_lease.min(LONGEST_LEASE);
         match self.chain.store.claim(key, now, lease_end).await {
             Ok(true) => None,
             Ok(false) => Some(lease_end),

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, params};
 
 use crate::{
     cooldown::{Cooldown, Key, Why},
-    store::{CooldownStore, StoreError},
+    store::{CooldownStore, LONGEST_LEASE, StoreError},
 };
 
 /// How long an operation waits for another process's write.
@@ -116,8 +116,15 @@ impl CooldownStore for SqliteStore {
         self.connection()
             .execute(
                 "INSERT INTO probe VALUES (?1, ?2, ?3, ?5)
-                 ON CONFLICT DO UPDATE SET lease_end_ms = ?5 WHERE lease_end_ms <= ?4",
-                params![key.provider, credential, model, millis(now), millis(lease_end)],
+                 ON CONFLICT DO UPDATE SET lease_end_ms = ?5 WHERE lease_end_ms <= ?4 OR lease_end_ms > ?6",
+                params![
+                    key.provider,
+                    credential,
+                    model,
+                    millis(now),
+                    millis(lease_end),
+                    millis(now + LONGEST_LEASE)
+                ],
             )
             .map(|changed| changed == 1)
             .map_err(|error| failed("claim a probe", error))

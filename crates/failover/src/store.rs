@@ -11,13 +11,16 @@ use std::{
     error::Error,
     fmt,
     sync::{Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use moorline_taxonomy::{Code, Coordination, Local, Mark};
 
 use crate::cooldown::{Cooldown, Key, Why};
+
+/// No lease of a probe is longer.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
 /// A place for cooldowns.
 ///
@@ -33,7 +36,8 @@ pub trait CooldownStore: Send + Sync {
     /// Forgets the cooldown of `key` and `why`, unless it was prolonged beyond `until` in the meantime.
     async fn clear(&self, key: &Key, why: Why, until: SystemTime) -> Result<(), StoreError>;
 
-    /// Takes the one probe of `key` until `lease_end`. `false` while somebody else holds it.
+    /// Takes the one probe of `key` until `lease_end`. `false` while somebody else holds it. A lease that ends more
+    /// than [`LONGEST_LEASE`] from now was written by a clock that was ahead; it holds nobody back.
     async fn claim(&self, key: &Key, now: SystemTime, lease_end: SystemTime) -> Result<bool, StoreError>;
 
     /// Gives the probe back.
@@ -135,7 +139,7 @@ impl CooldownStore for MemoryStore {
 
     async fn claim(&self, key: &Key, now: SystemTime, lease_end: SystemTime) -> Result<bool, StoreError> {
         Ok(self.with(|state| {
-            let held = state.probes.get(key).is_some_and(|end| *end > now);
+            let held = state.probes.get(key).is_some_and(|end| *end > now && *end <= now + LONGEST_LEASE);
             if !held {
                 state.probes.insert(key.clone(), lease_end);
             }

@@ -48,7 +48,9 @@ fn a_reclaim_storm_keeps_mutual_exclusion() {
     ] {
         let dir = dir();
         let (entries, reclaims) = storm(dir.path(), args);
-        assert!(entries > 300 && reclaims * 2 > entries, "{entries} entries, {reclaims} reclaims");
+        // Without exchange the path is free for an instant, and who wins it then has not reclaimed; how many do is a matter
+        // of load. That many entries are reclaims is what makes it a storm.
+        assert!(entries > 300 && reclaims * 4 > entries, "{entries} entries, {reclaims} reclaims");
         assert_eq!(violations(dir.path()), Vec::<String>::new(), "{args:?}");
     }
 }

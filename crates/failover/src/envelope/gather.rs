@@ -98,6 +98,7 @@ impl<'a> Gather<'a> {
             self.coded = Coded::stronger(self.coded, Some(Coded { hit, field, level }));
         }
     }
+
     /// Reads the message that the caller states; the body may repeat it.
     pub(crate) fn message(&mut self, message: &'a [u8]) {
         self.document(message, 0, Role::Error);

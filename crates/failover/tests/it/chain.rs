@@ -91,6 +91,25 @@ async fn a_spent_account_goes_to_the_next_and_stays_away() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_keeps_nobody_away_for_longer() {
+    let world = World::new();
+    let day = Duration::from_secs(24 * 3600);
+    // Written when the clock was a day ahead, by a run that also held the probe.
+    let key = Key { provider: "a".to_owned(), credential: Some("key".to_owned()), model: None };
+    let (since, until) = (noon() + day, noon() + day + Duration::from_secs(60));
+    let ahead = Cooldown { key: key.clone(), why: Why::RateLimit, since, until, strikes: 1 };
+    world.store.merge(&ahead).await.unwrap();
+    assert!(world.store.claim(&key, since, until).await.unwrap());
+    let chain = world.chain(&["a"]);
+    let (called, failed) = run(&chain, &Needs::default(), |_| Ok("a")).await;
+    assert!(called.is_empty());
+    let resumes = noon() + Duration::from_secs(60);
+    assert!(matches!(failed, Err(ChainError::AllCooling { until, .. }) if until == resumes), "{failed:?}");
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(run(&chain, &Needs::default(), |_| Ok("a")).await.0, ["a"]);
+}
+
+#[tokio::test]
 async fn a_stated_time_is_obeyed_and_the_ladder_is_not() {
     let world = World::new();
     let chain = world.chain(&["a", "b"]);

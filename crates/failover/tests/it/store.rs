@@ -56,6 +56,11 @@ async fn keeps_its_promises(store: &dyn CooldownStore) {
         store.claim(&key(None), lease, lease + Duration::from_secs(30)).await.unwrap(),
         "the lease has ended"
     );
+    // A lease that was written by a clock far ahead holds nobody back.
+    let day = Duration::from_secs(24 * 3600);
+    assert!(store.claim(&key(Some("ahead")), noon() + day, lease + day).await.unwrap());
+    assert!(store.claim(&key(Some("ahead")), noon(), lease).await.unwrap());
+    assert!(!store.claim(&key(Some("ahead")), noon(), lease).await.unwrap());
 }
 
 #[tokio::test]

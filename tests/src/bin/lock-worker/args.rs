@@ -47,6 +47,7 @@ impl Args {
                 OnHoldExceeded::Report
             },
             fs_safe_guard: self.text("guard") == Some("1"),
+            ..LockConfig::default()
         };
         let publish = match self.text("publish") {
             Some("rename") => PublishMode::Rename,
