@@ -228,7 +228,8 @@ fn signals_are_forwarded_and_release_comes_after_the_command() {
 #[test]
 fn files_of_other_programs_that_end_in_lock_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let theirs = [("Cargo.lock", "# This file is generated\n[[package]]\n"), ("flake.lock", "{\"nodes\":{}}\n")];
+    let theirs =
+        [("Cargo.lock", "# This file is generated\n[[package]]\n"), ("flake.lock", "{\"nodes\":{}}\n")];
     for (name, text) in theirs {
         std::fs::write(dir.path().join(name), text).unwrap();
     }
@@ -243,7 +244,13 @@ fn files_of_other_programs_that_end_in_lock_are_left_alone() {
 fn contention_between_commands_loses_nothing_and_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let script = "echo begin $$ >> s; echo end $$ >> s";
-    let spawn = || moorline(dir.path()).args(["lock", "exec", "s", "--", "sh", "-c", script]).stderr(Stdio::piped()).spawn().unwrap();
+    let spawn = || {
+        moorline(dir.path())
+            .args(["lock", "exec", "s", "--", "sh", "-c", script])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
     let children: Vec<_> = (0..30).map(|_| spawn()).collect();
     for child in children {
         let output = child.wait_with_output().unwrap();

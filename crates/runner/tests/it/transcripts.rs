@@ -97,6 +97,48 @@ async fn what_was_compacted_is_told_as_its_summary() {
 }
 
 #[tokio::test]
+async fn reading_stops_at_what_the_latest_compaction_of_the_branch_kept() {
+    let site = Site::new();
+    let message = |id: &str, parent: &str| {
+        format!(
+            r#"{{"type":"message","id":"{id}","parentId":{parent},"message":{{"role":"user","content":"{id}"}}}}"#
+        )
+    };
+    let compaction = |parent: &str| {
+        format!(
+            r#"{{"type":"compaction","id":"c","parentId":"{parent}","summary":"s","firstKeptEntryId":"2"}}"#
+        )
+    };
+    let one = message("1", "null");
+    let two = message("2", "\"1\"");
+    write(&site, &[HEADER, &one, &two, &compaction("2"), &message("3", "\"c\""), ""]);
+    let session = read_session(&site.path).unwrap();
+    assert_eq!(session.branch().filter_map(|entry| entry.id()).collect::<Vec<_>>(), ["2", "c", "3"]);
+    assert!(session.entries().iter().all(|entry| entry.id() != Some("1")), "what was compacted is not read");
+    // On another branch it is no place to stop.
+    write(&site, &[HEADER, &one, &two, &compaction("1"), &message("3", "\"2\""), ""]);
+    let session = read_session(&site.path).unwrap();
+    assert_eq!(session.branch().filter_map(|entry| entry.id()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert!(!session.is_cut());
+}
+
+#[tokio::test]
+async fn a_leaf_entry_that_points_forward_was_never_in_force() {
+    let site = Site::new();
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"a"}}"#,
+            r#"{"type":"leaf","id":"l","parentId":"1","targetId":"s"}"#,
+            r#"{"type":"message","id":"s","parentId":"1","appendMode":"side","message":{"role":"user","content":"b"}}"#,
+            "",
+        ],
+    );
+    assert_eq!(read_session(&site.path).unwrap().leaf(), Some("1"));
+}
+
+#[tokio::test]
 async fn a_list_of_the_first_generation_stays_a_list() {
     let site = Site::new();
     write(
