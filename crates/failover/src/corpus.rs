@@ -93,7 +93,11 @@ pub struct Score {
 impl Score {
     /// Judges and counts a row.
     pub fn add(&mut self, row: &Row) -> Judged {
-        let verdict = row.classify();
+        self.add_verdict(row, row.classify())
+    }
+
+    /// Judges and counts what somebody else made of a row, for example after it went over a wire.
+    pub fn add_verdict(&mut self, row: &Row, verdict: Verdict) -> Judged {
         // The corpus names classes by the flat reason, which folds the finer request classes into `format`.
         let class = verdict.reason.as_deref().map_or_else(|| verdict.code.to_string(), str::to_owned);
         let exact = class == row.class;

@@ -29,7 +29,7 @@ pub(crate) fn read(signal: &Signal<'_>, vendor: Vendor) -> Said {
         let is = |wanted: &str| *name == wanted || name.eq_ignore_ascii_case(wanted);
         // The length is compared first: most headers are about something else.
         match name.len() {
-            11 if is("retry-after") => seconds_or_date = Some(value.trim()),
+            11 if is("retry-after") => seconds_or_date = Some(value.trim_ascii()),
             14 if is("retry-after-ms") => said.delay.or_unparsable(millis(value)),
             14 if is("x-should-retry") => said.veto |= value.trim().eq_ignore_ascii_case("false"),
             19 if is("x-ms-retry-after-ms") => said.delay.or_unparsable(millis(value)),

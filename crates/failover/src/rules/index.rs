@@ -54,7 +54,7 @@ impl Index {
     }
 
     fn find(&self, vendor: Vendor, status: Option<u16>, value: &str) -> Option<Hit> {
-        let value = value.trim();
+        let value = value.trim_ascii();
         if value.is_empty() || value.len() > MAX_CODE {
             return None;
         }

@@ -12,6 +12,7 @@ mod corpus;
 mod differential;
 mod explain;
 mod hostile;
+mod litellm;
 mod loopback;
 mod properties;
 mod statuses;

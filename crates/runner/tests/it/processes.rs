@@ -65,7 +65,12 @@ pub async fn turns(argument: &str) {
             RunOutcome::Superseded(superseded) if superseded.parked.is_some() => {
                 say(&format!("parked {key}"))
             }
-            other => say(&format!("other {key} {other:?}")),
+            RunOutcome::Superseded(_)
+            | RunOutcome::Requeue(_)
+            | RunOutcome::Failed(_)
+            | RunOutcome::Cancelled(_) => {
+                say(&format!("other {key}"));
+            }
         }
     }
 }

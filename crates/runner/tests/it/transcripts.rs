@@ -52,6 +52,9 @@ async fn the_branch_is_the_way_to_the_last_entry_that_is_no_side_entry() {
     let ids: Vec<_> = session.branch().filter_map(|entry| entry.id()).collect();
     assert_eq!(ids, ["1", "2", "3"]);
     assert_eq!(session.messages().iter().map(Message::text).collect::<Vec<_>>(), ["a", "b", "c"]);
+    site.run(&site.turn("r1", "hi"), &Scripted::says("ok")).await;
+    let asked = site.entries().into_iter().rev().nth(1).unwrap();
+    assert_eq!(asked.parent_id(), Some("3"), "a run goes on from the leaf, not from the last line");
 }
 
 #[tokio::test]
