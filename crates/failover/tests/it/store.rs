@@ -52,6 +52,11 @@ async fn keeps_its_promises(store: &dyn CooldownStore) {
     assert!(store.claim(&key(Some("other")), noon(), lease).await.unwrap());
     store.release(&key(None)).await.unwrap();
     assert!(store.claim(&key(None), noon(), lease).await.unwrap());
+    let later = lease + Duration::from_secs(60);
+    assert!(
+        !store.claim(&key(None), noon(), later).await.unwrap(),
+        "and it does not prolong the other's lease"
+    );
     assert!(
         store.claim(&key(None), lease, lease + Duration::from_secs(30)).await.unwrap(),
         "the lease has ended"
