@@ -16,8 +16,10 @@ use crate::{
     state_dir::StateDir,
 };
 
-/// A caller's own patience bounds every call; this bounds a call without one.
-const TIMEOUT: Duration = Duration::from_secs(600);
+/// The longest any call may take.
+const LONGEST: Duration = Duration::from_secs(600);
+/// How long a call may take beyond the wait that it asks the gateway for. A gateway that is stopped is noticed by it.
+const BEYOND: Duration = Duration::from_secs(30);
 
 /// A connection to the gateway of a state directory. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +49,7 @@ impl Client {
         headers.insert("authorization", value);
         let http = HttpClientBuilder::default()
             .set_headers(headers)
-            .request_timeout(TIMEOUT)
+            .request_timeout(LONGEST)
             .build(format!("http://{}", listening.address))
             .context("the gateway's address is not usable")?;
         Ok(Self { http: Arc::new(http), address: listening.address })
@@ -55,7 +57,10 @@ impl Client {
 
     /// Calls a method. An error of the gateway comes back with its wire form.
     pub(crate) async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
-        match self.http.request::<Value, _>(method, ByName(params)).await {
+        let patience = patience(method, &params);
+        let request = self.http.request::<Value, _>(method, ByName(params));
+        let answered = tokio::time::timeout(patience, request).await;
+        match answered.unwrap_or(Err(ClientError::RequestTimeout)) {
             Ok(value) => Ok(value),
             Err(ClientError::Call(error)) => {
                 let wire = error.data().and_then(|data| serde_json::from_str::<Wire>(data.get()).ok());
@@ -85,6 +90,19 @@ impl Client {
             }
         }
     }
+}
+
+/// How long an answer may take: what the caller asks the gateway to wait, and a while more. A turn without a stated wait
+/// takes as long as it takes.
+fn patience(method: &str, params: &Value) -> Duration {
+    let stated = params.get("timeoutMs").and_then(Value::as_u64).map(Duration::from_millis);
+    let asked = match (stated, method) {
+        (Some(stated), _) => stated,
+        (None, "agent" | "agent.wait") => LONGEST,
+        (None, "sessions.send") => BEYOND,
+        (None, _) => Duration::ZERO,
+    };
+    asked.saturating_add(BEYOND).min(LONGEST)
 }
 
 /// Whether the connection was refused, so that nothing was sent.
