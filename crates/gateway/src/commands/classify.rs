@@ -12,6 +12,7 @@ use anyhow::Context;
 use moorline_announce::{DeliveryVerdict, classify_delivery};
 use moorline_failover::{Surface, explain, render};
 use moorline_taxonomy::{AnnounceVerdict, Domain, foreign, policy, redact};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,7 +24,22 @@ use crate::{
 /// Bytes of one line that are read; an error is not larger, and what is cut is not JSON any more.
 const MAX_LINE: u64 = 4 * 1024 * 1024;
 
+/// Levels of nesting that are read: an error whose causes go deeper is not one.
+const MAX_DEPTH: usize = 1024;
+/// Reading a level takes a few kilobytes of stack in a debug build. Reserved, and used only by what is that deep.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// Wrapped errors may be nested deeper than the main thread's stack allows to read.
+#[allow(clippy::disallowed_methods, reason = "a thread for its stack, joined at once")]
 pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
+    std::thread::scope(|scope| {
+        let reader =
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || classify_all(args))?;
+        reader.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the reader ended by a defect of this program")))
+    })
+}
+
+fn classify_all(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let human = !args.json && std::io::stdout().is_terminal();
     let mut input = std::io::stdin().lock();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -42,7 +58,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         }
         // Some programs begin their output with a byte order mark.
         let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
-        let answer = match serde_json::from_slice::<Value>(text) {
+        let answer = match parse(text) {
             Ok(value) => classified(&value, args.surface),
             Err(error) => {
                 exit = Exit::BadInput;
@@ -65,6 +81,37 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Reads one value of any depth up to the limit.
+fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
+    if depth(text) > MAX_DEPTH {
+        return Err(serde::de::Error::custom(format!("it is nested deeper than {MAX_DEPTH} levels")));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.disable_recursion_limit();
+    let value = Value::deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// The deepest nesting of brackets outside strings.
+fn depth(text: &[u8]) -> usize {
+    let (mut now, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b']' | b'}' if !in_string => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The rest of a line that is too long.

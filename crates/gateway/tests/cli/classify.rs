@@ -88,3 +88,22 @@ fn a_lock_error_of_a_delivery_is_still_a_lock_error() {
     assert_eq!(answers[0]["code"], "coordination.lock_stale");
     assert_eq!(answers[1]["code"], "delivery.auth");
 }
+
+#[test]
+fn a_lock_error_beneath_a_thousand_causes_is_found_or_bounded_and_never_a_crash() {
+    let nested = |levels: usize| {
+        let mut text = "{\"cause\":".repeat(levels);
+        text.push_str("{\"code\":\"file_lock_timeout\",\"message\":\"file lock timeout for /x\"}");
+        text.push_str(&"}".repeat(levels));
+        text.push('\n');
+        text
+    };
+    let input: String = [100, 200, 400, 1000, 30_000].map(nested).concat();
+    let (exit, answers) = classify(&["--json"], input.as_bytes());
+    assert_eq!(exit, 65);
+    let codes: Vec<&str> = answers.iter().map(|answer| answer["code"].as_str().unwrap()).collect();
+    assert_eq!(codes[..3], ["coordination.lock_timeout"; 3], "{codes:?}");
+    // Beyond what the walk looks at, nothing is made up; beyond what is read, the line is refused.
+    assert_eq!(codes[3], "local.unclassified");
+    assert_eq!(answers[4]["rule"], "input.not-json");
+}
