@@ -56,7 +56,7 @@ pub(crate) fn write(
     // output.
     let mut bytes = Vec::with_capacity(512);
     bytes.extend_from_slice(b"{");
-    let mut number = |bytes: &mut Vec<u8>, key: &str, value: Option<u64>| {
+    let number = |bytes: &mut Vec<u8>, key: &str, value: Option<u64>| {
         if let Some(value) = value {
             // Writing into memory cannot fail.
             let _ = write!(bytes, "\n  \"{key}\": {value},");

@@ -178,15 +178,19 @@ fn a_lock_of_another_program_cannot_be_revoked_and_says_so() {
 #[test]
 fn sweep_removes_the_dead_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let mut owner = moorline(dir.path()).args(["lock", "exec", "dead", "--", "sleep", "60"]).spawn().unwrap();
-    until("the lock", || dir.path().join("dead.lock").exists());
+    let mut owner = moorline(dir.path())
+        .args(["lock", "exec", "dead", "--", "sh", "-c", "echo $$ > pid; exec sleep 60"])
+        .spawn()
+        .unwrap();
+    let pid = || std::fs::read_to_string(dir.path().join("pid")).ok().filter(|text| text.ends_with('\n'));
+    until("the command", || pid().is_some());
     kill(&owner, Signal::KILL);
     owner.wait().unwrap();
-    // Its command still holds the lock; end it too, by the pid of its own process group leader.
+    // Its command still holds the lock; end it too.
     let views = json(&run(dir.path(), &["lock", "inspect", ".", "--json"]).stdout);
     assert_eq!(views[0]["state"], "live");
-    let children = std::process::Command::new("sh").args(["-c", "for p in /proc/[0-9]*; do if [ \"$(readlink $p/cwd)\" = \"$PWD\" ] && grep -q '^sleep' $p/comm; then kill -9 ${p#/proc/}; fi; done"]).current_dir(dir.path()).status().unwrap();
-    assert!(children.success());
+    let writer = Pid::from_raw(pid().unwrap().trim().parse().unwrap()).unwrap();
+    kill_process(writer, Signal::KILL).unwrap();
     let inspect = || json(&run(dir.path(), &["lock", "inspect", ".", "--json"]).stdout);
     until("the command's end", || inspect()[0]["state"] == "dead");
     let dry = json(&run(dir.path(), &["lock", "sweep", "--dry-run", ".", "--json"]).stdout);
