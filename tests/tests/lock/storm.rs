@@ -41,16 +41,19 @@ fn storm(dir: &Path, args: &[&str]) -> (u64, u64) {
 
 #[test]
 fn a_reclaim_storm_keeps_mutual_exclusion() {
-    for args in [
-        &["run_ms=3000"][..],
-        &["run_ms=1500", "guard=1"],
-        &["run_ms=1500", "reclaim=unlink", "publish=rename"],
+    // Without exchange the path is free for an instant, and who wins it then has published, not reclaimed; how many do
+    // moves with load. With exchange the path is never free.
+    for (args, one_in) in [
+        (&["run_ms=3000"][..], 2),
+        (&["run_ms=1500", "guard=1"], 2),
+        (&["run_ms=1500", "reclaim=unlink", "publish=rename"], 4),
     ] {
         let dir = dir();
         let (entries, reclaims) = storm(dir.path(), args);
-        // Without exchange the path is free for an instant, and who wins it then has not reclaimed; how many do is a matter
-        // of load. That many entries are reclaims is what makes it a storm.
-        assert!(entries > 300 && reclaims * 4 > entries, "{entries} entries, {reclaims} reclaims");
+        assert!(
+            entries > 300 && reclaims * one_in > entries,
+            "{args:?}: {entries} entries, {reclaims} reclaims"
+        );
         assert_eq!(violations(dir.path()), Vec::<String>::new(), "{args:?}");
     }
 }

@@ -86,20 +86,20 @@ impl Gateway {
 
     /// One raw HTTP request; the status and the body.
     fn http(&self, headers: &str, body: &str) -> (u16, String) {
+        self.http_claiming(headers, body, body.len())
+    }
+
+    /// The same with a stated length of its own: what is too long is refused before it is sent.
+    fn http_claiming(&self, headers: &str, body: &str, length: usize) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
-        let length = body.len();
         let request = format!(
             "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
             self.address()
         );
-        // A gateway that refuses a request need not read its body: the rest of the write may fail, the answer is there.
-        let _ = stream.write_all(request.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        if answer.is_empty() {
-            return (413, String::new());
-        }
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
@@ -138,12 +138,8 @@ fn nobody_gets_in_without_the_token_or_from_another_origin() {
     assert_eq!((status, &json(body.as_bytes())["result"]["ok"]), (200, &json!(true)));
     assert_eq!(gateway.http(&format!("{token}Origin: http://evil.example\r\n"), &health()).0, 403);
     assert_eq!(gateway.http(&format!("{token}Origin: http://{}\r\n", gateway.address()), &health()).0, 200);
-    let huge = format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"health\",\"params\":{{\"x\":\"{}\"}}}}",
-        "x".repeat(2 << 20)
-    );
-    let (status, body) = gateway.http(&token, &huge);
-    assert!(status == 413 || body.contains("error"), "{status} {body}");
+    assert_eq!(gateway.http_claiming(&token, "", 2 << 20).0, 413);
+    assert_eq!(gateway.http(&token, &health()).0, 200);
     use std::os::unix::fs::PermissionsExt;
     let mode =
         |name: &str| std::fs::metadata(gateway.state().join(name)).unwrap().permissions().mode() & 0o777;
