@@ -20,6 +20,7 @@ use crate::{
     engine::{Incoming, TurnEnd, Turns, check_message, remote_tools},
     events::{Event, Events},
     exit::{self, Exit},
+    model::Models,
     rpc::client::Client,
     session_key::SessionKey,
     settings,
@@ -43,11 +44,11 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     check_message(&args.message)?;
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let config = settings::lock_config(&state, OnStale::Report)?;
-    let script = serve::script(args.script.as_deref())?;
+    let models = Models::scripted(serve::script(args.script.as_deref())?);
     let events = Events::open(&state.events(), "agent")?;
     let mut ending = Ending::install()?;
     let (cancel, cancelled) = watch::channel(None);
-    let turns = Turns::new(state.clone(), config, events.clone(), script);
+    let turns = Turns::new(state.clone(), config, events.clone(), models);
     let run_id = ulid::Ulid::generate().to_string();
     let incoming =
         Incoming { text: args.message.clone(), key: run_id.clone(), from: None, session: session.clone() };

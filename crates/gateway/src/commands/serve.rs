@@ -9,7 +9,7 @@ use crate::{
     cli::ServeArgs,
     engine::Engine,
     exit::{Exit, Failure},
-    model::script::Script,
+    model::{Models, script::Script},
     rpc, settings,
     signals::{self, Ending},
     state_dir::{Listening, StateDir},
@@ -30,8 +30,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let token = state.token()?;
     // The gateway's own turns wait for a stale lock instead of failing at once.
     let config = settings::lock_config(&state, OnStale::Wait)?;
-    let script = script(args.script.as_deref())?;
-    let engine = Engine::start(state.clone(), script, config.clone()).await?;
+    let models = Models::scripted(script(args.script.as_deref())?);
+    let engine = Engine::start(state.clone(), models, config.clone()).await?;
     let module = rpc::methods::module(std::sync::Arc::clone(&engine), config)?;
     let host: IpAddr = args.host.parse()?;
     let (address, server) = rpc::server::start(SocketAddr::new(host, args.port), &token, module).await?;

@@ -29,7 +29,7 @@ use moorline_taxonomy::Cancelled;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{events::Events, model::script::Script, state_dir::StateDir};
+use crate::{events::Events, model::Models, state_dir::StateDir};
 
 pub(crate) use announces::{NobodySends, row};
 pub(crate) use run_turn::AgentParams;
@@ -73,11 +73,11 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) async fn start(
         state: StateDir,
-        script: Script,
+        models: Models,
         config: LockConfig,
     ) -> anyhow::Result<Arc<Self>> {
         let events = Events::open(&state.events(), "gateway")?;
-        let turns = Turns::new(state.clone(), config, events.clone(), script);
+        let turns = Turns::new(state.clone(), config, events.clone(), models);
         for agent in std::fs::read_dir(state.sessions())? {
             for swept in turns.locks().sweep(&agent?.path(), false)? {
                 tracing::info!(path = swept.path, action = swept.action, "swept at start");

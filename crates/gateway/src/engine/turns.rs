@@ -1,18 +1,12 @@
-//! Turns: one message to a session, through the runner, with the scripted model. Shared by the gateway and by runner
+//! Turns: one message to a session, through the runner, with the models that are configured. Shared by the gateway and by runner
 //! processes; it knows neither lanes nor RPC.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
 
-use async_trait::async_trait;
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
 use moorline_runner::{
-    Candidate, Message, Model, ModelError, ModelReply, ModelRequest, NewSession, Nothing, RunOutcome, Runner,
-    SessionError, Stop, StopReason, StreamSink, ToolCall, ToolHost, Turn, create_session, read_session,
-    scan_session,
+    NewSession, Nothing, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn, create_session,
+    read_session, scan_session,
 };
 use moorline_taxonomy::{Cancelled, Wire};
 use serde_json::{Value, json};
@@ -22,7 +16,7 @@ use super::tools;
 use crate::{
     clock,
     events::{Event, Events},
-    model::script::{Does, Script},
+    model::Models,
     session_key::SessionKey,
     state_dir::StateDir,
 };
@@ -64,17 +58,19 @@ pub(crate) struct Turns {
     state: StateDir,
     locks: Locks,
     runner: Runner,
-    model: ScriptedModel,
+    models: Models,
 }
 
 impl Turns {
-    pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, script: Script) -> Self {
+    pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, models: Models) -> Self {
         let on_stale = config.on_stale;
         let locks = Locks::observed_by(config, Arc::new(Recorder(events)));
         Self {
-            runner: Runner::new(locks.clone()).on_stale(on_stale),
+            runner: Runner::new(locks.clone())
+                .on_stale(on_stale)
+                .with_cooldowns(Arc::clone(&models.cooldowns)),
             locks,
-            model: ScriptedModel { script, failed: Mutex::default() },
+            models,
             state,
         }
     }
@@ -165,7 +161,7 @@ impl Turns {
             },
             system: format!("You are {}.", incoming.session.agent()),
             tools: tools::specs(),
-            candidates: vec![Candidate::new("scripted", "a"), Candidate::new("scripted", "b")],
+            candidates: self.models.candidates.clone(),
             deadline: Some(deadline.into_std()),
             may_requeue: true,
         };
@@ -175,10 +171,14 @@ impl Turns {
             std::future::pending::<TurnEnd>().await
         };
         let running = async {
-            let mut outcome = self.runner.run(&turn, &self.model, host.as_ref(), &mut Nothing, &stop).await;
+            let mut outcome =
+                self.runner.run(&turn, self.models.model.as_ref(), host.as_ref(), &mut Nothing, &stop).await;
             if matches!(outcome, RunOutcome::Requeue(_)) {
                 turn.may_requeue = false;
-                outcome = self.runner.run(&turn, &self.model, host.as_ref(), &mut Nothing, &stop).await;
+                outcome = self
+                    .runner
+                    .run(&turn, self.models.model.as_ref(), host.as_ref(), &mut Nothing, &stop)
+                    .await;
             }
             end_of(outcome)
         };
@@ -256,66 +256,4 @@ impl Observer for Recorder {
 
 fn lock_path(target: &Target) -> String {
     target.lock_path().display().to_string()
-}
-
-/// The scripted model as a provider of the runner. The agent is the one whose session the run belongs to.
-struct ScriptedModel {
-    script: Script,
-    /// Scripted failures that a run has seen so far; forgotten when a call of the run succeeds.
-    failed: Mutex<HashMap<String, u32>>,
-}
-
-impl ScriptedModel {
-    fn failed(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Model for ScriptedModel {
-    async fn call(
-        &self,
-        request: &ModelRequest,
-        _sink: &mut dyn StreamSink,
-    ) -> Result<ModelReply, ModelError> {
-        let agent =
-            request.system.strip_prefix("You are ").and_then(|rest| rest.strip_suffix('.')).unwrap_or("main");
-        let last_user = request.messages.iter().rposition(|message| matches!(message, Message::User { .. }));
-        let text =
-            last_user.and_then(|place| request.messages.get(place)).map(Message::text).unwrap_or_default();
-        let after = request.messages.get(last_user.map_or(0, |place| place + 1)..).unwrap_or_default();
-        let results: Vec<String> = after
-            .iter()
-            .filter_map(|message| match message {
-                Message::ToolResult { text, .. } => Some(text.clone()),
-                Message::User { .. } | Message::Assistant { .. } => None,
-            })
-            .collect();
-        let failed = self.failed().get(&request.run_id).copied().unwrap_or(0);
-        let step = self.script.next(agent, text, &results, failed);
-        match &step.does {
-            Does::Fail { .. } => *self.failed().entry(request.run_id.clone()).or_default() += 1,
-            // Between two tools the count must stay, or the rule would fail anew.
-            Does::Call { .. } => {}
-            Does::Reply(_) => {
-                self.failed().remove(&request.run_id);
-            }
-        }
-        tokio::time::sleep(step.delay).await;
-        match step.does {
-            Does::Reply(text) => Ok(ModelReply::text(text)),
-            Does::Call { name, arguments } => Ok(ModelReply {
-                tool_calls: vec![ToolCall { id: format!("call-{}", results.len() + 1), name, arguments }],
-                stop: StopReason::ToolUse,
-                ..ModelReply::default()
-            }),
-            Does::Fail { code, retry_after } => {
-                let error = ModelError::new(code, "the script says so");
-                Err(match retry_after {
-                    Some(delay) => error.retry_after(delay),
-                    None => error,
-                })
-            }
-        }
-    }
 }

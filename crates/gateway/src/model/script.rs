@@ -1,8 +1,9 @@
 //! The scripted model: deterministic answers from a YAML script, so that everything else can be run for real.
 //!
 //! A script has rules per agent; the first rule whose `when` is in the user's text applies. A rule may wait, call tools
-//! one after the other, fail by class, and then reply. What it does next is a pure function of the rule and of the tool
-//! results so far, so a run that is repeated takes the same course.
+//! one after the other or several at once, fail by class (before its first word or after some), and then reply, in one
+//! piece or in chunks. What it does next is a pure function of the rule and of the tool results so far, so a run that is
+//! repeated takes the same course.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,15 +36,31 @@ pub(crate) struct Rule {
     pub(crate) fail: Option<FailStep>,
     /// The reply; `{message}` is the user's text, `{result}` the last tool result.
     pub(crate) reply: String,
+    /// The reply is spoken in pieces; without this it comes at once.
+    pub(crate) stream: Option<StreamStep>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ToolStep {
     pub(crate) name: String,
     /// `{message}` in a text is replaced as in a reply.
     #[serde(default)]
     pub(crate) arguments: Value,
+    /// Called in the same reply as the tool before it.
+    #[serde(default)]
+    pub(crate) with_previous: bool,
+}
+
+/// How a reply is spoken.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct StreamStep {
+    /// How many pieces.
+    pub(crate) chunks: usize,
+    /// The pause before each piece.
+    #[serde(default)]
+    pub(crate) delay_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -55,6 +72,9 @@ pub(crate) struct FailStep {
     pub(crate) times: u32,
     #[serde(default)]
     pub(crate) retry_after_ms: Option<u64>,
+    /// How many pieces of the streamed reply are heard before it fails.
+    #[serde(default)]
+    pub(crate) after_chunks: usize,
 }
 
 fn once() -> u32 {
@@ -65,14 +85,24 @@ fn once() -> u32 {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Step {
     pub(crate) delay: Duration,
+    /// What is spoken first, in pieces, with this pause before each.
+    pub(crate) spoken: Vec<String>,
+    pub(crate) pause: Duration,
     pub(crate) does: Does,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Does {
     Reply(String),
-    Call { name: String, arguments: Value },
+    Call(Vec<Called>),
     Fail { code: Code, retry_after: Option<Duration> },
+}
+
+/// A tool that is called.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Called {
+    pub(crate) name: String,
+    pub(crate) arguments: Value,
 }
 
 impl Script {
@@ -87,7 +117,17 @@ impl Script {
                     "a model cannot fail with {}: use a provider.* or request.* code",
                     fail.code
                 );
+                let pieces = rule.stream.map_or(0, |stream| stream.chunks);
+                anyhow::ensure!(
+                    fail.after_chunks <= pieces,
+                    "afterChunks is {}: the reply has {pieces} chunks (stream: {{ chunks: N }})",
+                    fail.after_chunks
+                );
             }
+            anyhow::ensure!(
+                rule.tools.first().is_none_or(|tool| !tool.with_previous),
+                "withPrevious is on the first tool of a rule: there is none before it"
+            );
         }
         Ok(script)
     }
@@ -102,26 +142,55 @@ impl Script {
         let rules = self.agents.get(agent).or_else(|| self.agents.get("*"));
         let rule = rules.into_iter().flatten().find(|rule| text.contains(&rule.when));
         let Some(rule) = rule else {
+            let nothing = format!("({agent} has nothing to say to that)");
             return Step {
                 delay: Duration::ZERO,
-                does: Does::Reply(format!("({agent} has nothing to say to that)")),
+                spoken: Vec::new(),
+                pause: Duration::ZERO,
+                does: Does::Reply(nothing),
             };
         };
-        let delay = Duration::from_millis(rule.delay_ms);
         let fill = |template: &str| {
             let result = results.last().map(String::as_str).unwrap_or_default();
             template.replace("{result}", result).replace("{message}", text)
         };
-        let does = match (&rule.fail, rule.tools.get(results.len())) {
-            (Some(fail), _) if failed < fail.times => {
-                Does::Fail { code: fail.code, retry_after: fail.retry_after_ms.map(Duration::from_millis) }
+        let called = rule.called_after(results.len(), &fill);
+        let (spoken, does) = match &rule.fail {
+            Some(fail) if failed < fail.times => {
+                let mut spoken = rule.pieces(&fill(&rule.reply));
+                spoken.truncate(fail.after_chunks);
+                let retry_after = fail.retry_after_ms.map(Duration::from_millis);
+                (spoken, Does::Fail { code: fail.code, retry_after })
             }
-            (_, Some(tool)) => {
-                Does::Call { name: tool.name.clone(), arguments: fill_in(&tool.arguments, &fill) }
+            Some(_) | None if !called.is_empty() => (Vec::new(), Does::Call(called)),
+            Some(_) | None => {
+                let reply = fill(&rule.reply);
+                (rule.pieces(&reply), Does::Reply(reply))
             }
-            (_, None) => Does::Reply(fill(&rule.reply)),
         };
-        Step { delay, does }
+        let pause = Duration::from_millis(rule.stream.map_or(0, |stream| stream.delay_ms));
+        Step { delay: Duration::from_millis(rule.delay_ms), spoken, pause, does }
+    }
+}
+
+impl Rule {
+    /// The tools that are called when `done` results are in.
+    fn called_after(&self, done: usize, fill: &impl Fn(&str) -> String) -> Vec<Called> {
+        let left = self.tools.get(done..).unwrap_or_default();
+        let together = left.iter().skip(1).take_while(|tool| tool.with_previous);
+        left.first()
+            .into_iter()
+            .chain(together)
+            .map(|tool| Called { name: tool.name.clone(), arguments: fill_in(&tool.arguments, fill) })
+            .collect()
+    }
+
+    /// The reply as it is spoken; nothing where it is not streamed.
+    fn pieces(&self, reply: &str) -> Vec<String> {
+        let Some(stream) = self.stream else { return Vec::new() };
+        let characters: Vec<char> = reply.chars().collect();
+        let length = characters.len().div_ceil(stream.chunks.max(1)).max(1);
+        characters.chunks(length).map(|piece| piece.iter().collect()).collect()
     }
 }
 
@@ -154,9 +223,40 @@ mod tests {
         )
         .unwrap();
         assert!(matches!(script.next("a", "go", &[], 0).does, Does::Fail { .. }));
-        let Does::Call { name, arguments } = script.next("a", "go", &[], 1).does else { panic!() };
-        assert_eq!((name.as_str(), arguments["x"].as_str()), ("t", Some("got go")));
+        let Does::Call(called) = script.next("a", "go", &[], 1).does else { panic!() };
+        assert_eq!((called[0].name.as_str(), called[0].arguments["x"].as_str()), ("t", Some("got go")));
         assert_eq!(script.next("a", "go", &["r".into()], 1).does, Does::Reply("done r".into()));
+    }
+
+    #[test]
+    fn tools_of_one_reply_are_called_together() {
+        let script = Script::parse(
+            "agents:\n  a:\n    - tools: [{ name: x }, { name: y, withPrevious: true }, { name: z }]\n      reply: done\n",
+        )
+        .unwrap();
+        let names = |results: &[String]| match script.next("a", "", results, 0).does {
+            Does::Call(called) => called.into_iter().map(|tool| tool.name).collect(),
+            Does::Reply(text) => vec![text],
+            Does::Fail { .. } => Vec::new(),
+        };
+        assert_eq!(names(&[]), ["x", "y"]);
+        assert_eq!(names(&["1".into(), "2".into()]), ["z"]);
+        assert_eq!(names(&["1".into(), "2".into(), "3".into()]), ["done"]);
+    }
+
+    #[test]
+    fn a_streamed_reply_is_its_pieces_and_may_fail_between_them() {
+        let script = Script::parse(
+            "agents:\n  a:\n    - stream: { chunks: 3, delayMs: 7 }\n      fail: { code: provider.timeout, afterChunks: 2 }\n      reply: 'größer als'\n",
+        )
+        .unwrap();
+        let broken = script.next("a", "", &[], 0);
+        assert_eq!(broken.spoken, ["größ", "er a"]);
+        assert_eq!(broken.pause, Duration::from_millis(7));
+        assert!(matches!(broken.does, Does::Fail { .. }));
+        let whole = script.next("a", "", &[], 1);
+        assert_eq!(whole.spoken.concat(), "größer als");
+        assert_eq!(whole.does, Does::Reply("größer als".into()));
     }
 
     #[test]
@@ -166,5 +266,9 @@ mod tests {
             Script::parse("agents:\n  a:\n    - fail: { code: coordination.lock_stale }\n").unwrap_err();
         assert!(error.to_string().contains("provider."), "{error}");
         assert!(Script::parse("agents:\n  a:\n    - repyl: x\n").is_err());
+        let late = "agents:\n  a:\n    - fail: { code: provider.timeout, afterChunks: 1 }\n";
+        assert!(Script::parse(late).unwrap_err().to_string().contains("0 chunks"));
+        let alone = "agents:\n  a:\n    - tools: [{ name: x, withPrevious: true }]\n";
+        assert!(Script::parse(alone).unwrap_err().to_string().contains("withPrevious"));
     }
 }
