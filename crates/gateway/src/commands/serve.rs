@@ -1,6 +1,10 @@
 //! `moorline serve`: a gateway in the foreground until a signal ends it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use moorline_lock_core::{OnStale, control};
 use moorline_taxonomy::Local;
@@ -9,12 +13,18 @@ use crate::{
     cli::ServeArgs,
     engine::Engine,
     exit::{Exit, Failure},
+    mcp, metrics,
     model::{Models, script::Script},
-    rpc, settings,
+    page,
+    rpc::{self, auth::Admission, server::Listener},
+    settings,
     signals::{self, Ending},
     state_dir::{Listening, StateDir},
     terminal::say,
 };
+
+/// How long connections may take to end once all turns have.
+const DRAIN: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -32,9 +42,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let config = settings::lock_config(&state, OnStale::Wait)?;
     let models = Models::scripted(script(args.script.as_deref())?);
     let engine = Engine::start(state.clone(), models, config.clone()).await?;
-    let module = rpc::methods::module(std::sync::Arc::clone(&engine), config)?;
+    let module = rpc::methods::module(Arc::clone(&engine), config)?;
     let host: IpAddr = args.host.parse()?;
-    let (address, server) = rpc::server::start(SocketAddr::new(host, args.port), &token, module).await?;
+    let listener = Listener::bind(SocketAddr::new(host, args.port)).await?;
+    let address = listener.address();
+    let guarded = mcp::routes(Arc::clone(&engine)).merge(metrics::routes());
+    let admission = Admission::new(&token, address)?;
+    let server = listener.serve(rpc::door::router(admission, module, guarded, page::routes()));
     state.announce(&Listening { pid: std::process::id(), address: address.to_string() })?;
     say(format!(
         "listening on http://{address}  state {}  token in {}",
@@ -59,9 +73,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
         }
     };
     tracing::info!(signal = number, "shutting down");
+    server.close();
     engine.shut_down().await;
-    let _ = server.stop();
-    server.stopped().await;
+    if !server.closed(DRAIN).await {
+        tracing::warn!("some connections did not end in time and were cut");
+    }
     state.retract();
     drop(served);
     // A gateway that was asked to end and ended in order is a success; the other signals keep their meaning.

@@ -21,6 +21,9 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// How long a call may take beyond the wait that it asks the gateway for. A gateway that is stopped is noticed by it.
 const BEYOND: Duration = Duration::from_secs(30);
 
+/// JSON-RPC's own code for it.
+const NO_SUCH_METHOD: i32 = -32601;
+
 /// A connection to the gateway of a state directory. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -65,6 +68,13 @@ impl Client {
             Err(ClientError::Call(error)) => {
                 let wire = error.data().and_then(|data| serde_json::from_str::<Wire>(data.get()).ok());
                 match wire {
+                    // A method that does not exist is a mistake on the command line.
+                    Some(_) if error.code() == NO_SUCH_METHOD => Err(Failure::new(
+                        Exit::Usage,
+                        Local::Config,
+                        format!("the gateway has no method {method}; `rpc.discover` lists them"),
+                    )
+                    .into()),
                     Some(wire) => Err(RemoteError::from(wire).into()),
                     None => Err(Failure::new(
                         Exit::Usage,

@@ -1,9 +1,15 @@
-//! JSON-RPC 2.0 over HTTP: the door of the gateway.
+//! The door of the gateway: JSON-RPC 2.0 over HTTP and WebSocket, and everything else that is served beside it.
 //!
-//! A library parses, dispatches and answers JSON-RPC; here are the token in front of it, the methods, and the client that
-//! the command line uses. Every error carries the wire form in `error.data`.
+//! `server.rs` accepts connections, `door.rs` says what is served where and what stands in front of it, `auth.rs` and
+//! `limits.rs` judge a request, `protocol.rs` answers a message, `socket.rs` carries messages both ways, and `methods.rs`
+//! calls the engine. `client.rs` is the other end, for the command line. Every error carries the wire form.
 
 pub(crate) mod auth;
 pub(crate) mod client;
+pub(crate) mod door;
+mod limits;
 pub(crate) mod methods;
+mod protocol;
+mod refusal;
 pub(crate) mod server;
+mod socket;
