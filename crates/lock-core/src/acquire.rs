@@ -166,9 +166,12 @@ impl<'a> Acquisition<'a> {
                         config.on_hold_exceeded,
                         taken_over,
                     );
-                    let held = Held::new(hold);
-                    if let (Some(observer), true) = (&self.locks.observer, held.taken_over().is_some()) {
-                        observer.taken_over(&held);
+                    let held = Held::new(hold, self.locks.observer.clone());
+                    if let Some(observer) = &self.locks.observer {
+                        observer.acquired(&held, self.started.elapsed());
+                        if held.taken_over().is_some() {
+                            observer.taken_over(&held);
+                        }
                     }
                     return Ok(held);
                 }

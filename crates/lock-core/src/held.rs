@@ -9,6 +9,7 @@ use crate::{
     error::{LockError, LostHow},
     hold::{Hold, Inheritance, NotReleased},
     judge::Reason,
+    observer::Observer,
     record::Record,
     registry,
     tag::RunTag,
@@ -50,11 +51,12 @@ pub enum ReleaseError {
 #[must_use = "dropping the guard releases the lock"]
 pub struct Held {
     hold: Arc<Hold>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Held {
-    pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold }
+    pub(crate) fn new(hold: Arc<Hold>, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { hold, observer }
     }
 
     /// The token of this acquisition: 128 random bits, new for each one, as written in the lock file.
@@ -180,12 +182,17 @@ impl std::fmt::Debug for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.hold.is_released() || self.hold.is_forked() {
+        if self.hold.is_forked() {
             return;
         }
-        if let Err(error) = self.hold.release_now() {
+        if !self.hold.is_released()
+            && let Err(error) = self.hold.release_now()
+        {
             tracing::warn!(lock = %self.hold.lock_path().display(), %error, "release on drop failed; it is retried");
             registry::global().background.retry_release(Arc::clone(&self.hold));
+        }
+        if let Some(observer) = &self.observer {
+            observer.let_go(self);
         }
     }
 }

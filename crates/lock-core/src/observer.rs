@@ -1,6 +1,10 @@
-//! What a host may want to write down as it happens: whose lock was taken over, and which live lock was reported.
+//! What a host may want to write down or count as it happens: how long locks were waited for and held, whose lock was taken
+//! over, and which live lock was reported.
 //!
-//! Called from inside an acquisition, before it returns, whoever acquires; an observer must not block.
+//! Called from inside an acquisition before it returns, and from the drop of its guard, whoever acquires; an observer must
+//! not block.
+
+use std::time::Duration;
 
 use crate::{error::Report, held::Held};
 
@@ -11,4 +15,10 @@ pub trait Observer: Send + Sync {
 
     /// A live stale lock is about to be reported to a caller; it stays in place.
     fn stale(&self, report: &Report);
+
+    /// A lock was acquired, this long after it was asked for.
+    fn acquired(&self, _held: &Held, _waited: Duration) {}
+
+    /// A guard is gone, and its lock with it unless somebody else has it; [`Held::held_for`] says how long it was there.
+    fn let_go(&self, _held: &Held) {}
 }

@@ -10,8 +10,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use moorline_lock_core::{
-    Change, Durability, Journal, JournalError, LockConfig, LockError, Locks, LostHow, OnHoldExceeded,
-    Relation, ReleaseError, RunTag, Target, Wait,
+    Change, Durability, Held, Journal, JournalError, LockConfig, LockError, Locks, LostHow, Observer,
+    OnHoldExceeded, Relation, ReleaseError, Report, RunTag, Target, Wait,
 };
 
 fn target(dir: &Path) -> Target {
@@ -222,4 +222,54 @@ async fn symlinks_hard_links_and_directories_are_refused() {
     let error = Target::sidecar_of(&dir.path().join("no/such/dir")).unwrap_err();
     assert!(error.to_string().contains("no/such"), "{error}");
     assert_eq!(error.code().to_string(), "local.config");
+}
+
+/// Writes down whose guard came, after which wait, and went, after which hold.
+#[derive(Default)]
+struct Watching(std::sync::Mutex<Vec<(&'static str, String, Duration)>>);
+
+impl Watching {
+    fn note(&self, what: &'static str, held: &Held, time: Duration) {
+        self.0.lock().unwrap().push((what, held.run().run_id().to_owned(), time));
+    }
+}
+
+impl Observer for Watching {
+    fn taken_over(&self, _held: &Held) {}
+
+    fn stale(&self, _report: &Report) {}
+
+    fn acquired(&self, held: &Held, waited: Duration) {
+        self.note("acquired", held, waited);
+    }
+
+    fn let_go(&self, held: &Held) {
+        self.note("let go", held, held.held_for());
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_of_every_wait_and_every_hold_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path());
+    let watching = Arc::new(Watching::default());
+    let locks = Locks::observed_by(LockConfig::default(), Arc::clone(&watching) as Arc<dyn Observer>);
+    let tag = |name: &str| RunTag::new(name);
+    let held = locks.acquire(&target, &tag("released")).await.unwrap();
+    let (next, patience) = (tag("dropped"), Duration::from_millis(30));
+    let mut waiting = std::pin::pin!(locks.acquire(&target, &next));
+    assert!(tokio::time::timeout(patience, waiting.as_mut()).await.is_err());
+    held.release().await.unwrap();
+    drop(waiting.await.unwrap());
+    let held = locks.acquire(&target, &tag("revoked")).await.unwrap();
+    held.revoke();
+    assert!(held.release().await.is_err());
+    assert!(locks.acquire_within(&target, &tag("late"), short(0)).await.is_ok());
+
+    let seen = watching.0.lock().unwrap();
+    let runs: Vec<(&str, &str)> = seen.iter().map(|(what, run, _)| (*what, run.as_str())).collect();
+    let each = ["released", "dropped", "revoked", "late"];
+    assert_eq!(runs, each.map(|run| [("acquired", run), ("let go", run)]).concat());
+    // The first was held, and the second waited, for as long as the waiter had patience.
+    assert!(seen[1].2 >= patience && seen[2].2 >= patience, "{seen:?}");
 }
