@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::{
     AnnounceError, AnnounceFault, Body, Envelope, Event, Evidence, Failure, Filter, Key, Limits, Outbox,
-    OutboxError, Prepared, Row, Scope, SendError, State, Then, Timestamp, Transport, plan, prepare,
+    OutboxError, Prepared, Receipt, Row, Scope, SendError, State, Then, Timestamp, Transport, plan, prepare,
 };
 
 /// Bytes of one result. What is larger belongs into a file that the result names.
@@ -118,6 +118,20 @@ impl Announcer {
         Ok(())
     }
 
+    /// A receiver says, unasked, how far it got with `key`: the word that comes after a receipt of *accepted*. What it has is
+    /// settled at once instead of being looked up; a key that nobody knows, or that is settled, changes nothing.
+    ///
+    /// # Errors
+    /// The outbox failed.
+    pub async fn receipt(&self, key: &Key, receipt: Receipt) -> Result<(), AnnounceError> {
+        let found = self.stored("finding an announce", || self.outbox.find(key)).await?;
+        if let Some(row) = found {
+            self.advance(row, Event::Sent(Ok(receipt))).await?;
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
     /// The announces that `filter` lets through, by number.
     ///
     /// # Errors
@@ -203,7 +217,7 @@ impl Announcer {
         }
     }
 
-    async fn send(&self, row: &Row) -> Result<crate::Receipt, Failure> {
+    async fn send(&self, row: &Row) -> Result<Receipt, Failure> {
         let deadline = self.clock.now() + self.limits.send_within;
         let sent = self.transport.send(&row.envelope, &row.key, deadline);
         let outcome = self.bounded(deadline, sent).await;

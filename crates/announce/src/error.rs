@@ -54,9 +54,8 @@ pub enum AnnounceFault {
 fn code_of(fault: AnnounceFault) -> Code {
     match fault {
         AnnounceFault::Outbox(code) => code,
-        AnnounceFault::NotFound { .. } | AnnounceFault::Settled { .. } | AnnounceFault::Driven => {
-            Local::Config.into()
-        }
+        AnnounceFault::NotFound { .. } | AnnounceFault::Settled { .. } => Request::Format.into(),
+        AnnounceFault::Driven => Local::Config.into(),
         AnnounceFault::InFlight { .. } => Coordination::StorageBusy.into(),
         AnnounceFault::TooLarge { .. } => Request::PayloadTooLarge.into(),
     }

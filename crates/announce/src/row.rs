@@ -208,6 +208,12 @@ impl Row {
         self.history.iter().rev().find_map(|record| record.cause.as_ref())
     }
 
+    /// The way that the last receipt named.
+    #[must_use]
+    pub fn path(&self) -> Option<Path> {
+        self.history.iter().rev().find_map(|record| record.path)
+    }
+
     /// The text of a result; `None` for a notice.
     #[must_use]
     pub fn result(&self) -> Option<&str> {

@@ -28,7 +28,7 @@ pub use attempt::{Attempt, AttemptError, Locked, Opening, Released, RunWriter, T
 pub use gemini::{GeminiCache, Retention};
 pub use parked::{Parked, ParkedError, append_parked, dismiss_parked, list_parked, parked_path};
 pub use run::{
-    CacheError, CacheLedger, Candidate, Failure, Incoming, Message, Model, ModelError, ModelReply,
+    CacheError, CacheLedger, Candidate, Failure, Inbox, Incoming, Message, Model, ModelError, ModelReply,
     ModelRequest, Nothing, PromptCache, Repair, Reply, RunOutcome, Runner, StopReason, StreamSink,
     Superseded, ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec, Turn, Usage,
 };

@@ -24,6 +24,8 @@ mod crash;
 mod fence;
 #[path = "it/first.rs"]
 mod first;
+#[path = "it/inbox.rs"]
+mod inbox;
 #[path = "it/large.rs"]
 mod large;
 #[path = "it/machine.rs"]

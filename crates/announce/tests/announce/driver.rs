@@ -544,3 +544,20 @@ fn the_futures_are_send() {
     send(&announcer.requester_idle("a"));
     send(&announcer.retry(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receivers_later_word_settles_what_it_accepted_without_a_lookup() {
+    let house = house(|_| Ok(Receipt { path: Path::Steer, progress: Progress::Accepted }), never);
+    let row = submit(&house.announcer, "a", "r").await;
+    let rows = drive(&house.announcer, 1).await;
+    assert_eq!((rows[0].state, rows[0].waiting), (State::Uncertain, Waiting::Confirmation));
+    let word = Receipt { path: Path::Steer, progress: Progress::Delivered };
+    house.announcer.receipt(&row.key, word).await.unwrap();
+    house.announcer.receipt(&Key::completion("a", "of nobody").unwrap(), word).await.unwrap();
+    let rows = drive(&house.announcer, 5000).await;
+    assert_eq!((rows.len(), rows[0].state, rows[0].path()), (1, State::Delivered, Some(Path::Steer)));
+    assert_eq!(house.sends.seconds(), [0]);
+    // What has ended stays as it ended.
+    house.announcer.receipt(&row.key, word).await.unwrap();
+    assert_eq!(house.announcer.list(&Filter::default()).await.unwrap(), rows);
+}

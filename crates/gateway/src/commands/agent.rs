@@ -68,7 +68,7 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
         {
             return TurnEnd::failed(exit::wire(&error));
         }
-        turns.take(&incoming, &run_id, tools, deadline, cancelled).await
+        turns.take(&incoming, &run_id, tools, deadline, cancelled, None).await
     };
     tokio::pin!(work);
     let control = control::serve();

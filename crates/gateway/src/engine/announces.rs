@@ -1,35 +1,36 @@
-//! Announces: the gateway's outbox, and how a child's result reaches its requester's transcript.
+//! Announces: the gateway's outbox. A child's result is kept here before anything is sent, and delivered from here.
 //!
-//! The receiver is a session of this gateway: the result comes in as a turn, and it has arrived when its message is in the
-//! requester's transcript. Whether it is there can always be looked up by its key, so what a crash left uncertain is
-//! settled by reading, never by sending again.
+//! How it gets into the requester's transcript is in `to_session.rs`. What must stay true: a session that becomes idle is told
+//! what waited for it at once, and not after the next delay.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    collections::{BTreeSet, HashSet},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Instant,
 };
 
 use async_trait::async_trait;
 use moorline_announce::{
-    Announcer, Body, Envelope, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row, SendError,
-    SqliteOutbox, State, Transport,
+    AnnounceError, Announcer, Envelope, Filter, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row,
+    SendError, SqliteOutbox, State, Transport,
 };
 use moorline_retry::SystemClock;
-use moorline_taxonomy::{Delivery, Effect, Mark};
+use moorline_taxonomy::{Delivery, Mark};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
-use super::{Engine, Incoming};
+use super::{
+    Engine,
+    to_session::{OnTheWay, ToSession},
+};
 use crate::{events::Event, session_key::SessionKey, state_dir::StateDir};
 
 pub(crate) struct Announces {
     announcer: Arc<Announcer>,
     transport: Arc<ToSession>,
-}
-
-/// Delivers to sessions of the engine. Bound after the engine exists.
-#[derive(Default)]
-struct ToSession {
-    engine: std::sync::OnceLock<Weak<Engine>>,
+    pub(super) on_the_way: OnTheWay,
+    /// Sessions that refused an announce because they were busy.
+    waited_for: Mutex<HashSet<SessionKey>>,
 }
 
 impl Announces {
@@ -42,18 +43,54 @@ impl Announces {
             Arc::new(SystemClock),
             Limits::standard()?,
         );
-        Ok(Self { announcer: Arc::new(announcer), transport })
+        Ok(Self {
+            announcer: Arc::new(announcer),
+            transport,
+            on_the_way: OnTheWay::default(),
+            waited_for: Mutex::default(),
+        })
     }
 
     pub(crate) fn announcer(&self) -> &Announcer {
         &self.announcer
     }
+
+    /// Remembers that an announce waits for a session to be idle.
+    pub(super) fn wait_for(&self, session: &SessionKey) {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone());
+    }
+
+    fn waited_for(&self, session: &SessionKey) -> bool {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).remove(session)
+    }
+}
+
+/// Makes what waits for a session due now. What cannot be hastened comes after its delay.
+async fn hasten(announcer: &Announcer, requester: &str) {
+    if let Err(error) = announcer.requester_idle(requester).await {
+        tracing::warn!(
+            requester,
+            error = &error as &dyn std::error::Error,
+            "announces come after their delay"
+        );
+    }
+}
+
+/// When a gateway starts, every session is idle.
+async fn hasten_all(announcer: &Announcer) -> Result<(), AnnounceError> {
+    let open = Filter { states: vec![State::Prepared, State::Uncertain], ..Filter::default() };
+    let requesters: BTreeSet<String> =
+        announcer.list(&open).await?.iter().map(|row| row.key.requester().to_owned()).collect();
+    for requester in requesters {
+        announcer.requester_idle(&requester).await?;
+    }
+    Ok(())
 }
 
 impl Engine {
-    /// Starts to deliver: what is left from before, and what comes.
-    pub(super) fn drive_announces(self: &Arc<Self>) {
-        let _ = self.announces.transport.engine.set(Arc::downgrade(self));
+    /// Starts to deliver: what is left from before, and what comes. `idle` names sessions as they become idle.
+    pub(super) fn drive_announces(self: &Arc<Self>, mut idle: mpsc::UnboundedReceiver<SessionKey>) {
+        self.announces.transport.bind(self);
         let announcer = Arc::clone(&self.announces.announcer);
         let mut stop = self.stop.subscribe();
         self.tasks.run(async move {
@@ -61,11 +98,30 @@ impl Engine {
                 // The engine is gone when the sender is: that is a stop too.
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = announcer.drive(stopped).await {
+            let driven = async {
+                hasten_all(&announcer).await?;
+                announcer.drive(stopped).await
+            };
+            if let Err(error) = driven.await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the announce driver stopped; restart the gateway"
                 );
+            }
+        });
+        let (engine, mut stop) = (Arc::downgrade(self), self.stop.subscribe());
+        self.tasks.run(async move {
+            let listening = async {
+                while let Some(session) = idle.recv().await {
+                    let Some(engine) = engine.upgrade() else { return };
+                    if engine.announces.waited_for(&session) {
+                        hasten(engine.announcer(), session.as_str()).await;
+                    }
+                }
+            };
+            tokio::select! {
+                () = listening => {}
+                _ = stop.wait_for(|stop| *stop) => {}
             }
         });
     }
@@ -93,81 +149,30 @@ impl Engine {
     }
 }
 
-impl ToSession {
-    fn engine(&self) -> Result<Arc<Engine>, SendError> {
-        self.engine.get().and_then(Weak::upgrade).ok_or_else(|| SendError::new(Mark::new(Delivery::Pending)))
-    }
-}
-
-#[async_trait]
-impl Transport for ToSession {
-    async fn send(&self, envelope: &Envelope, key: &Key, deadline: Instant) -> Result<Receipt, SendError> {
-        let engine = self.engine()?;
-        let session: SessionKey = envelope.to.parse().map_err(|error| {
-            SendError::new(
-                Mark::new(Delivery::TargetGone)
-                    .caused_by(Box::<dyn std::error::Error + Send + Sync>::from(error)),
-            )
-        })?;
-        let text = match &envelope.body {
-            Body::Result(text) => format!("sub-agent result of run {}: {text}", key.child_run()),
-            Body::GaveUp(notice) => format!(
-                "the sub-agent result of run {} could not be delivered ({}): {}",
-                notice.of.child_run(),
-                notice.cause.code,
-                notice.result
-            ),
-        };
-        let place = engine.lanes.place(&session).map_err(SendError::new)?;
-        let incoming = Incoming { text, key: key.to_string(), from: None, session };
-        // Refused before it was accepted: it may be sent again. Accepted: it is in the transcript or it is not, and only
-        // the transcript says which.
-        let run_id = engine
-            .start_turn_until(place, incoming, Some(deadline))
-            .map_err(|error| SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string())))?;
-        let end = match engine.runs.get(&run_id) {
-            Some(run) => run.ended().await,
-            None => None,
-        };
-        match end {
-            Some(end) if end.delivered => {
-                engine.note_delivered(key);
-                Ok(Receipt { path: Path::Turn, progress: Progress::Delivered })
+impl Engine {
+    /// Settles an announce whose message is in the transcript and on the disk.
+    pub(super) async fn announce_arrived(&self, key: &Key, path: Path) {
+        let receipt = Receipt { path, progress: Progress::Delivered };
+        let settled = self.announcer().receipt(key, receipt).await;
+        self.announces.on_the_way.forget(key);
+        match settled {
+            Ok(()) => self.note_delivered(key),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a delivered announce is looked up later"
+                );
             }
-            Some(end) => {
-                let code = end.outcome.as_ref().err().and_then(|wire| wire.code.known());
-                let mark = Mark::new(code.unwrap_or_else(|| Delivery::Transient.into()));
-                Err(SendError::new(mark.caused_by(format!(
-                    "the requester's turn did not begin: {:?}",
-                    code.map(|code| code.to_string())
-                ))))
-            }
-            None => Err(SendError::new(Mark::new(Delivery::Uncertain).effect_is(Effect::Possible))),
         }
     }
 
-    async fn lookup(&self, key: &Key) -> Result<Lookup, SendError> {
-        let engine = self.engine()?;
-        let Ok(session) = key.requester().parse::<SessionKey>() else { return Ok(Lookup::NotKnowable) };
-        // Looked at before the transcript: a turn under way may be about to write it.
-        let busy = engine.lanes.inside(&session) > 0;
-        let known = engine
-            .turns
-            .has_message(&session, &key.to_string())
-            .map_err(|error| SendError::new(Mark::new(Delivery::Transient).caused_by(error.to_string())))?;
-        Ok(match (known, busy) {
-            (true, _) => {
-                engine.note_delivered(key);
-                Lookup::Delivered
-            }
-            (false, true) => Lookup::NotKnown,
-            (false, false) => Lookup::Absent,
-        })
+    /// An announce came back from a run that ended first: it is looked up, and goes another way, now.
+    pub(super) async fn announce_returned(&self, key: &Key) {
+        self.announces.on_the_way.returned(key);
+        hasten(self.announcer(), key.requester()).await;
     }
-}
 
-impl Engine {
-    fn note_delivered(&self, key: &Key) {
+    pub(super) fn note_delivered(&self, key: &Key) {
         self.events.note(Event::AnnounceDelivered { key: key.to_string() });
         if !key.is_give_up() {
             self.open.announces_delivered.fetch_add(1, Ordering::Relaxed);
@@ -183,6 +188,7 @@ pub(crate) fn row(row: &Row) -> Value {
         "requester": row.key.requester(),
         "childRunId": row.key.child_run(),
         "state": row.state.as_str(),
+        "path": row.path(),
         "sends": row.sends,
         "lookups": row.lookups,
         "createdAt": row.created_at.as_millis(),

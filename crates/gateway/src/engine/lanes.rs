@@ -10,7 +10,7 @@ use std::{
 
 use moorline_taxonomy::{Coordination, Mark};
 use tokio::{
-    sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Turn {
 pub(crate) struct Lanes {
     lanes: Mutex<HashMap<SessionKey, Lane>>,
     admission: Arc<Semaphore>,
+    /// Told each session whose last place was given up.
+    idle: mpsc::UnboundedSender<SessionKey>,
 }
 
 #[derive(Default)]
@@ -91,8 +93,11 @@ impl Place {
 }
 
 impl Lanes {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { lanes: Mutex::new(HashMap::new()), admission: Arc::new(Semaphore::new(MAX_TURNS)) })
+    /// The lanes, and the sessions that become idle, as they do.
+    pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<SessionKey>) {
+        let (idle, became_idle) = mpsc::unbounded_channel();
+        let admission = Arc::new(Semaphore::new(MAX_TURNS));
+        (Arc::new(Self { lanes: Mutex::new(HashMap::new()), admission, idle }), became_idle)
     }
 
     /// Takes the last place of a session's lane; refused at once when too many wait already.
@@ -128,6 +133,8 @@ impl Drop for Place {
             lane.inside -= 1;
             if lane.inside == 0 {
                 lanes.remove(&self.session);
+                // Nobody listens any more once the gateway shuts down.
+                let _ = self.lanes.idle.send(self.session.clone());
             }
         }
     }
@@ -145,20 +152,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn turns_come_in_order_and_a_deadline_bounds_the_wait() {
-        let lanes = Lanes::new();
+        let (lanes, mut idle) = Lanes::new();
         let first = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
         let deadline = Some(Instant::now() + Duration::from_secs(1));
         let error = lanes.place(&key()).unwrap().turn(false, deadline).await.err().unwrap();
         assert!(error.to_string().contains("deadline"), "{error}");
         assert_eq!(Mark::find(&error).unwrap().code(), Coordination::LaneTimeout.into());
         drop(first);
+        assert_eq!(idle.try_recv(), Ok(key()));
+        assert!(idle.try_recv().is_err(), "once for each time it becomes idle");
         assert!(lanes.place(&key()).unwrap().turn(false, deadline).await.is_ok());
         assert_eq!(lanes.total(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_is_full_refuses_at_once() {
-        let lanes = Lanes::new();
+        let (lanes, _idle) = Lanes::new();
         let _first = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..MAX_WAITING {

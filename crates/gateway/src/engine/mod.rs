@@ -13,6 +13,7 @@ mod sends;
 mod sessions;
 mod spawns;
 mod tasks;
+mod to_session;
 mod tools;
 mod turns;
 
@@ -37,7 +38,7 @@ pub(crate) use sends::{SendParams, check_message};
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
 pub(crate) use tools::remote_tools;
-pub(crate) use turns::{Incoming, TurnEnd, Turns};
+pub(crate) use turns::{Found, Incoming, TurnEnd, Turns};
 
 use announces::Announces;
 use keys::Keys;
@@ -84,10 +85,11 @@ impl Engine {
             }
         }
         let announces = Announces::open(&state).await?;
+        let (lanes, became_idle) = Lanes::new();
         let engine = Arc::new(Self {
             announces,
             turns,
-            lanes: Lanes::new(),
+            lanes,
             runs: Runs::default(),
             keys: Keys::default(),
             tasks: Tasks::default(),
@@ -97,7 +99,7 @@ impl Engine {
             events,
         });
         engine.recover()?;
-        engine.drive_announces();
+        engine.drive_announces(became_idle);
         Ok(engine)
     }
 

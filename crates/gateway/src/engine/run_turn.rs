@@ -13,6 +13,7 @@ use super::{
     Engine, Incoming, TurnEnd,
     keys::{Asked, Known},
     lanes::Place,
+    runs::Run,
     sends::check_message,
     tools::GatewayTools,
     turns::told,
@@ -92,7 +93,7 @@ impl Engine {
         nested: bool,
     ) -> anyhow::Result<String> {
         let run_id = ulid::Ulid::generate().to_string();
-        self.begin(place, incoming, nested, &run_id, LONGEST_TURN)?;
+        self.begin(place, incoming, nested, &run_id, None)?;
         Ok(run_id)
     }
 
@@ -103,20 +104,17 @@ impl Engine {
         nested: bool,
         run_id: &str,
     ) -> anyhow::Result<()> {
-        self.begin(place, incoming, nested, run_id, LONGEST_TURN)
+        self.begin(place, incoming, nested, run_id, None).map(drop)
     }
 
-    pub(super) fn start_turn_until(
+    /// A turn that must have its session's turn by `by`; it may take as long as any other then.
+    pub(super) fn start_turn_by(
         self: &Arc<Self>,
         place: Place,
         incoming: Incoming,
-        deadline: Option<Instant>,
-    ) -> anyhow::Result<String> {
-        let run_id = ulid::Ulid::generate().to_string();
-        let left =
-            deadline.map_or(LONGEST_TURN, |deadline| deadline.saturating_duration_since(Instant::now()));
-        self.begin(place, incoming, false, &run_id, left)?;
-        Ok(run_id)
+        by: Instant,
+    ) -> anyhow::Result<Run> {
+        self.begin(place, incoming, false, &ulid::Ulid::generate().to_string(), Some(by))
     }
 
     fn begin(
@@ -125,8 +123,8 @@ impl Engine {
         incoming: Incoming,
         nested: bool,
         run_id: &str,
-        longest: Duration,
-    ) -> anyhow::Result<()> {
+        by: Option<Instant>,
+    ) -> anyhow::Result<Run> {
         if *self.stop.borrow() {
             return Err(Failure::new(
                 Exit::Unavailable,
@@ -141,10 +139,10 @@ impl Engine {
             message_key: incoming.key.clone(),
             recovered: true,
         })?;
-        self.runs.begin(run_id, &incoming.session);
-        let (engine, run_id) = (Arc::clone(self), run_id.to_owned());
+        let run = self.runs.begin(run_id, &incoming.session);
+        let (engine, run_id, taken) = (Arc::clone(self), run_id.to_owned(), run.clone());
         self.tasks.run(async move {
-            let end = engine.take_turn(place, &incoming, nested, &run_id, longest).await;
+            let end = engine.take_turn(place, &incoming, nested, &run_id, &taken, by).await;
             engine.events.note(Event::RunEnded {
                 run_id: run_id.clone(),
                 outcome: end.word.to_owned(),
@@ -152,7 +150,7 @@ impl Engine {
             });
             engine.runs.end(&run_id, end);
         });
-        Ok(())
+        Ok(run)
     }
 
     async fn take_turn(
@@ -161,15 +159,14 @@ impl Engine {
         incoming: &Incoming,
         nested: bool,
         run_id: &str,
-        longest: Duration,
+        run: &Run,
+        by: Option<Instant>,
     ) -> TurnEnd {
-        let deadline = tokio::time::Instant::now() + longest;
-        let Some(run) = self.runs.get(run_id) else {
-            return TurnEnd::failed(Wire::new(Cancelled::Shutdown, "the run is unknown"));
-        };
+        let deadline = tokio::time::Instant::now() + LONGEST_TURN;
+        let by = by.map_or(deadline, |by| deadline.min(by.into()));
         let mut cancelled = run.cancelled();
         let turn = tokio::select! {
-            turn = place.turn(nested, Some(deadline)) => turn,
+            turn = place.turn(nested, Some(by)) => turn,
             why = told(&mut cancelled) => {
                 return TurnEnd::cancelled(Wire::new(why, "the run was cancelled before its turn came"));
             }
@@ -178,8 +175,15 @@ impl Engine {
             Ok(turn) => turn,
             Err(busy) => return TurnEnd::failed(exit::wire(&busy.into())),
         };
+        let _active = self.runs.enter(run);
         let tools = GatewayTools::new(self, incoming);
-        self.turns.take(incoming, run_id, Arc::new(tools), deadline, run.cancelled()).await
+        let inbox = Some(run.inbox.clone());
+        let mut end =
+            self.turns.take(incoming, run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await;
+        run.inbox.close();
+        // However the turn ended: what is in the transcript was delivered.
+        end.delivered |= run.inbox.kept(&incoming.key).await;
+        end
     }
 }
 

@@ -1,10 +1,12 @@
-//! Runs that the gateway knows of: how they ended, who waits for them, and how they are cancelled.
+//! Runs that the gateway knows of: which has its session's turn, how they ended, who waits for them, and how they are
+//! cancelled.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use moorline_runner::Inbox;
 use moorline_taxonomy::Cancelled;
 use tokio::sync::watch;
 
@@ -25,19 +27,27 @@ struct All {
     ended: VecDeque<String>,
     /// Open children by their requester.
     parents: HashMap<String, SessionKey>,
+    /// The run whose turn it is, by session.
+    active: HashMap<SessionKey, Run>,
 }
 
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) session: SessionKey,
+    /// The way into the run while it is under way.
+    pub(crate) inbox: Inbox,
     end: watch::Sender<Option<Arc<TurnEnd>>>,
     cancel: watch::Sender<Option<Cancelled>>,
 }
 
 impl Runs {
     pub(crate) fn begin(&self, run_id: &str, session: &SessionKey) -> Run {
-        let run =
-            Run { session: session.clone(), end: watch::Sender::new(None), cancel: watch::Sender::new(None) };
+        let run = Run {
+            session: session.clone(),
+            inbox: Inbox::new(),
+            end: watch::Sender::new(None),
+            cancel: watch::Sender::new(None),
+        };
         self.lock().runs.insert(run_id.to_owned(), run.clone());
         run
     }
@@ -45,6 +55,8 @@ impl Runs {
     pub(crate) fn end(&self, run_id: &str, end: TurnEnd) {
         let mut all = self.lock();
         if let Some(run) = all.runs.get(run_id) {
+            // A run that never got its turn has not closed it.
+            run.inbox.close();
             run.end.send_replace(Some(Arc::new(end)));
             all.ended.push_back(run_id.to_owned());
         }
@@ -54,6 +66,17 @@ impl Runs {
         {
             all.runs.remove(&oldest);
         }
+    }
+
+    /// Makes `run` the one that has its session's turn, until the guard is dropped.
+    pub(crate) fn enter(&self, run: &Run) -> Active<'_> {
+        self.lock().active.insert(run.session.clone(), run.clone());
+        Active { runs: self, session: run.session.clone() }
+    }
+
+    /// The run that has the turn of `session` in this gateway.
+    pub(crate) fn active(&self, session: &SessionKey) -> Option<Run> {
+        self.lock().active.get(session).cloned()
     }
 
     /// Counts a run as a child of `requester` until it ends.
@@ -76,6 +99,19 @@ impl Runs {
 
     fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's turn is taken by a run.
+pub(crate) struct Active<'a> {
+    runs: &'a Runs,
+    session: SessionKey,
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        // The lane lets one turn run at a time, so it is this one's.
+        self.runs.lock().active.remove(&self.session);
     }
 }
 

@@ -1,14 +1,17 @@
 //! Turns: one message to a session, through the runner, with the models that are configured. Shared by the gateway and by runner
 //! processes; it knows neither lanes nor RPC.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
 use moorline_runner::{
-    NewSession, Nothing, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn, create_session,
-    read_session, scan_session,
+    Inbox, NewSession, Nothing, Origin, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn,
+    create_session, read_session, scan_session,
 };
-use moorline_taxonomy::{Cancelled, Wire};
+use moorline_taxonomy::{Cancelled, Coordination, Wire};
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
@@ -29,6 +32,28 @@ pub(crate) struct Incoming {
     pub(crate) key: String,
     pub(crate) from: Option<SessionKey>,
     pub(crate) session: SessionKey,
+}
+
+impl Incoming {
+    /// The message as the runner takes it.
+    pub(super) fn for_runner(&self) -> moorline_runner::Incoming {
+        moorline_runner::Incoming {
+            text: self.text.clone(),
+            idempotency_key: self.key.clone(),
+            provenance: match &self.from {
+                Some(from) => json!({"kind": "inter_session", "sourceSessionKey": from}),
+                None => Value::Null,
+            },
+        }
+    }
+}
+
+/// A message that is in a transcript.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) text: String,
+    /// A reply follows it, or its turn was settled without one.
+    pub(crate) answered: bool,
 }
 
 /// The one end of a run.
@@ -99,18 +124,14 @@ impl Turns {
         }
     }
 
-    /// Whether a message with this key is in a session's transcript.
-    pub(crate) fn has_message(&self, session: &SessionKey, key: &str) -> anyhow::Result<bool> {
-        let path = self.state.transcript(session)?;
-        if !path.exists() {
-            return Ok(false);
-        }
-        for entry in scan_session(&path)? {
-            if key_of(&entry?.value()).is_some_and(|found| found == key) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// The message with this key in a session's transcript, which is read whole.
+    pub(crate) async fn find_message(
+        &self,
+        session: &SessionKey,
+        key: &str,
+    ) -> anyhow::Result<Option<Found>> {
+        let (path, key) = (self.state.transcript(session)?, key.to_owned());
+        tokio::task::spawn_blocking(move || find_message(&path, &key)).await?
     }
 
     /// The messages of a session's active branch, oldest first.
@@ -138,32 +159,37 @@ impl Turns {
         host: Arc<dyn ToolHost>,
         deadline: Instant,
         mut cancelled: watch::Receiver<Option<Cancelled>>,
+        inbox: Option<Inbox>,
     ) -> TurnEnd {
-        if let Err(error) = self.create(&incoming.session).await {
-            return TurnEnd::failed(crate::exit::wire(&error));
+        let created = tokio::select! {
+            created = tokio::time::timeout_at(deadline, self.create(&incoming.session)) => created,
+            why = told(&mut cancelled) => {
+                return TurnEnd::cancelled(Wire::new(why, "the run was cancelled before it began"));
+            }
+        };
+        match created {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return TurnEnd::failed(crate::exit::wire(&error)),
+            Err(_) => {
+                let said = "the session could not be created before the run's deadline: its lock was not had";
+                return TurnEnd::failed(Wire::new(Coordination::LockTimeout, said));
+            }
         }
         let transcript = match self.state.transcript(&incoming.session) {
             Ok(transcript) => transcript,
             Err(error) => return TurnEnd::failed(crate::exit::wire(&error)),
         };
-        let provenance = match &incoming.from {
-            Some(from) => json!({"kind": "inter_session", "sourceSessionKey": from}),
-            None => Value::Null,
-        };
         let mut turn = Turn {
             transcript,
             session_key: incoming.session.to_string(),
             run_id: run_id.to_owned(),
-            message: moorline_runner::Incoming {
-                text: incoming.text.clone(),
-                idempotency_key: incoming.key.clone(),
-                provenance,
-            },
+            message: incoming.for_runner(),
             system: format!("You are {}.", incoming.session.agent()),
             tools: tools::specs(),
             candidates: self.models.candidates.clone(),
             deadline: Some(deadline.into_std()),
             may_requeue: true,
+            inbox,
         };
         let stop = Stop::new();
         let stopping = async {
@@ -217,6 +243,32 @@ fn end_of(outcome: RunOutcome) -> TurnEnd {
         },
         RunOutcome::Cancelled(why) => TurnEnd::cancelled(Wire::new(why, "the run was cancelled")),
     }
+}
+
+fn find_message(path: &Path, key: &str) -> anyhow::Result<Option<Found>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut found: Option<Found> = None;
+    for entry in scan_session(path)? {
+        let entry = entry?;
+        match &mut found {
+            None if key_of(&entry.value()).is_some_and(|of| of == key) => {
+                found = Some(Found { text: entry.text(), answered: false });
+            }
+            None => {}
+            Some(found) => {
+                let settled = entry
+                    .provenance()
+                    .is_some_and(|mark| mark.settled.is_some() && mark.turn.as_deref() == Some(key));
+                let replied = entry.role() == Some("assistant")
+                    && entry.origin("") != Origin::Mirror
+                    && tool_calls_of(&entry.value()).is_empty();
+                found.answered |= settled || replied;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The idempotency key that the runner wrote with a user's message.

@@ -67,7 +67,9 @@ impl Model for ScriptedModel {
         match step.does {
             Does::Reply(text) => Ok(ModelReply::text(text)),
             Does::Call(called) => {
-                let calls = called.into_iter().zip(results.len() + 1..);
+                // A message that was steered into the run begins its rule's tools anew, and an id must not come twice.
+                let made = |message: &&Message| matches!(message, Message::ToolResult { .. });
+                let calls = called.into_iter().zip(request.messages.iter().filter(made).count() + 1..);
                 let tool_calls = calls.map(|(called, number)| ToolCall {
                     id: format!("call-{number}"),
                     name: called.name,

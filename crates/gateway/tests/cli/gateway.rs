@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use crate::{code, json, moorline, until};
 
 /// A running gateway on a state directory of its own; ended with the test.
-struct Gateway {
-    dir: tempfile::TempDir,
+pub(crate) struct Gateway {
+    pub(crate) dir: tempfile::TempDir,
     child: Child,
 }
 
 impl Gateway {
-    fn start(script: Option<&str>) -> Self {
+    pub(crate) fn start(script: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         if let Some(script) = script {
             std::fs::write(dir.path().join("script.yaml"), script).unwrap();
@@ -30,7 +30,7 @@ impl Gateway {
         gateway
     }
 
-    fn serve(dir: &Path) -> Child {
+    pub(crate) fn serve(dir: &Path) -> Child {
         let mut command = moorline(dir);
         command.args(["serve", "--port", "0", "--state", "state"]);
         if dir.join("script.yaml").exists() {
@@ -39,7 +39,7 @@ impl Gateway {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    fn until_up(&self) {
+    pub(crate) fn until_up(&self) {
         until("the gateway", || {
             std::fs::read(self.state().join("gateway.json"))
                 .is_ok_and(|bytes| json(&bytes)["pid"] == self.child.id())
@@ -47,50 +47,50 @@ impl Gateway {
     }
 
     /// Kills the gateway where it stands and starts another on the same state directory.
-    fn kill_and_restart(&mut self) {
+    pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.child = Self::serve(self.dir.path());
         self.until_up();
     }
 
-    fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         json(&std::fs::read(self.state().join("gateway.json")).unwrap())["address"]
             .as_str()
             .unwrap()
             .to_owned()
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         std::fs::read_to_string(self.state().join("token")).unwrap()
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         moorline(self.dir.path()).args(args).args(["--state", "state"]).output().unwrap()
     }
 
-    fn call(&self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
         let output = self.run(&["call", "--json", method, &params.to_string()]);
         assert_eq!(code(&output), 0, "{method}: {}", String::from_utf8_lossy(&output.stderr));
         json(&output.stdout)
     }
 
-    fn refused(&self, method: &str, params: Value) -> (i32, Value) {
+    pub(crate) fn refused(&self, method: &str, params: Value) -> (i32, Value) {
         let output = self.run(&["call", "--json", method, &params.to_string()]);
         (code(&output), json(&output.stderr))
     }
 
     /// One raw HTTP request; the status and the body.
-    fn http(&self, headers: &str, body: &str) -> (u16, String) {
+    pub(crate) fn http(&self, headers: &str, body: &str) -> (u16, String) {
         self.http_claiming(headers, body, body.len())
     }
 
     /// The same with a stated length of its own: what is too long is refused before it is sent.
-    fn http_claiming(&self, headers: &str, body: &str, length: usize) -> (u16, String) {
+    pub(crate) fn http_claiming(&self, headers: &str, body: &str, length: usize) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         let request = format!(
             "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
@@ -105,7 +105,7 @@ impl Gateway {
     }
 
     /// Ends the gateway in order and audits what it left.
-    fn stop(mut self) -> Value {
+    pub(crate) fn stop(mut self) -> Value {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
         assert!(!self.state().join("gateway.json").exists());

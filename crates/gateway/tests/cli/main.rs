@@ -10,6 +10,7 @@
 mod classify;
 mod gateway;
 mod lock;
+mod steering;
 
 use std::{
     path::Path,

@@ -98,6 +98,16 @@ impl Attempt<Locked> {
         self.shared.with_open(|open| look(open.journal.file(), open.journal.len())).await
     }
 
+    /// Brings what was appended to the disk, as far as the durability asks for it.
+    ///
+    /// Cancel-safe: a sync under way finishes in the background.
+    ///
+    /// # Errors
+    /// The disk refused; the lines are in the file and may not be on the disk.
+    pub async fn sync(&mut self) -> Result<(), AttemptError> {
+        self.shared.sync().await
+    }
+
     /// Lets the lock go for a prompt, remembering the transcript as it is.
     ///
     /// Cancel-safe: dropped half-way, the attempt ends.

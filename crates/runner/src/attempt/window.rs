@@ -192,6 +192,16 @@ impl Shared {
         }
     }
 
+    /// Brings what was appended to the disk while the lock is held.
+    pub(super) async fn sync(&self) -> Result<(), AttemptError> {
+        match &mut *self.window.lock().await {
+            Window::Held(_, open) => {
+                open.journal.sync().await.map_err(|error| self.setup.journal_error(error))
+            }
+            Window::Released(_) | Window::Ended => Err(self.ended()),
+        }
+    }
+
     /// Brings what was appended to the disk, and ends the attempt.
     pub(super) async fn finish(&self) -> Result<(), AttemptError> {
         let mut window = self.window.lock().await;

@@ -96,6 +96,9 @@ impl Run<'_> {
                 messages.push(Message::User { text: self.turn.message.text.clone(), raw: said });
             }
         }
+        if let Some(inbox) = &self.turn.inbox {
+            inbox.keep(self.turn.key());
+        }
         Ok(paired(messages))
     }
 

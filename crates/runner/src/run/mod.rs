@@ -3,6 +3,7 @@
 mod beginning;
 mod candidates;
 mod halt;
+mod inbox;
 mod message;
 mod model;
 mod outcome;
@@ -15,6 +16,7 @@ mod tool;
 mod turn;
 mod writing;
 
+pub use inbox::Inbox;
 pub use message::{Message, ToolCall};
 pub use model::{
     Candidate, Model, ModelError, ModelReply, ModelRequest, Nothing, StopReason, StreamSink, ToolSpec, Usage,

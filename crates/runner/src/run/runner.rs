@@ -17,6 +17,7 @@ use moorline_taxonomy::{Cancelled, Code, Effect, Provider, RunnerVerdict, Wire, 
 use super::{
     candidates::{Failover, beside},
     halt::Halt,
+    inbox::Inbox,
     model::{Model, StreamSink},
     outcome::{Failure, RunOutcome, Superseded},
     prompt_cache::PromptCache,
@@ -184,6 +185,7 @@ impl Runner {
         sink: &mut dyn StreamSink,
         stop: &Stop,
     ) -> RunOutcome {
+        let _closing = turn.inbox.as_ref().map(Inbox::closing);
         let tag = RunTag::new(&turn.run_id).in_session(&turn.session_key);
         let mut run = Run::new(self, turn, tag, stop);
         let broken = {

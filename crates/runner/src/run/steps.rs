@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         let ledger =
             cache.map(|_| CacheLedger::new(&session, attempt.writer(), Arc::clone(&self.runner.clock)));
         drop(session);
-        for _ in 0..self.runner.max_rounds {
+        for round in 1..=self.runner.max_rounds {
             let released = attempt.release_for_prompt().await?;
             let cached = cache.zip(ledger.as_ref()).map(|(cache, ledger)| Cached { cache, ledger });
             let answer = match self.answer(model, &mut messages, cached, sink, &released).await {
@@ -129,6 +129,10 @@ impl<'a> Run<'a> {
             };
             let calls = answer.reply.tool_calls.clone();
             let done = calls.is_empty();
+            if let (true, Some(inbox)) = (done, &self.turn.inbox) {
+                // No model call follows, so nothing more is taken that would want an answer.
+                inbox.close();
+            }
             attempt = self.back(released, &mut messages, &answer, done).await?;
             if done {
                 if let Err(error) = attempt.finish().await {
@@ -149,7 +153,8 @@ impl<'a> Run<'a> {
                 Ok(results) => results,
                 Err(broken) => return Err(self.broken_off(released, broken).await),
             };
-            attempt = self.with_results(released, &mut messages, results).await?;
+            attempt =
+                self.with_results(released, &mut messages, results, round < self.runner.max_rounds).await?;
         }
         let rounds = self.runner.max_rounds;
         let released = attempt.release_for_prompt().await?;

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Instant};
 
 use serde_json::Value;
 
-use super::model::{Candidate, ToolSpec};
+use super::{
+    inbox::Inbox,
+    model::{Candidate, ToolSpec},
+};
 
 /// The message that begins the turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +43,8 @@ pub struct Turn {
     /// The host runs the turn again when the outcome is [`crate::RunOutcome::Requeue`]. False for a turn that was requeued
     /// already: then a takeover parks the reply.
     pub may_requeue: bool,
+    /// Where messages come in while the run is under way. The run closes it at its end.
+    pub inbox: Option<Inbox>,
 }
 
 impl Turn {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     candidates::Answer,
+    inbox::Inbox,
     message::{Message, ToolCall},
     model::{ModelReply, StopReason},
     outcome::Reply,
@@ -78,11 +79,14 @@ impl Run<'_> {
         Ok(attempt)
     }
 
+    /// Comes back with the results of tools and writes them, and behind them what came in for the run meanwhile, if a model
+    /// call follows that will answer it.
     pub(super) async fn with_results(
         &mut self,
         released: Attempt<Released>,
         messages: &mut Vec<Message>,
         results: Vec<(ToolCall, ToolResult)>,
+        call_follows: bool,
     ) -> Result<Attempt<Locked>, Broken> {
         let at = self.runner.clock.wall();
         let made: Vec<_> = results
@@ -106,8 +110,18 @@ impl Run<'_> {
         self.unwritten = made.iter().map(raw).collect();
         let coming = released.reacquire_after_prompt();
         let (mut attempt, news) = self.unless_halted(coming).await??;
+        let inbox = self.turn.inbox.as_ref().filter(|_| call_follows);
+        let came = inbox.map(Inbox::take).unwrap_or_default();
+        let said: Vec<_> = came
+            .iter()
+            .map(|message| Message::User {
+                text: message.text.clone(),
+                raw: record::user(message, &message.idempotency_key, at),
+            })
+            .collect();
         let drafts: Vec<_> = made
             .iter()
+            .chain(&said)
             .map(|message| (Draft::message(raw(message)), self.mark(WriteAs::Turn, None)))
             .collect();
         attempt.append(|tip: &Tip| -> Lines { compose(tip, &drafts, at) }).await?;
@@ -118,6 +132,12 @@ impl Run<'_> {
                 .filter_map(|line| Entry::read(line.as_bytes()))
                 .filter_map(|entry| message_of(&entry)),
         );
+        if let Some(inbox) = inbox.filter(|_| !came.is_empty()) {
+            // Whoever offered them forgets them once they are kept, so they have to be on the disk first.
+            attempt.sync().await?;
+            came.iter().for_each(|message| inbox.keep(&message.idempotency_key));
+            messages.extend(said);
+        }
         Ok(attempt)
     }
 

@@ -1,0 +1,226 @@
+//! Announces that reach their requester while it is at work.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{gateway::Gateway, json, until};
+
+const DESK: &str = "agent:main:desk";
+
+/// The desk spawns what it is told to and then waits for a slow colleague; what it hears of sub-agents it repeats.
+const SCRIPT: &str = "
+agents:
+  main:
+    - when: 'sub-agent result'
+      reply: 'noted: {message}'
+    - when: 'start'
+      tools:
+        - { name: sessions_spawn, arguments: { agent: quick, task: 'count' } }
+        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
+      reply: 'nobody told me'
+    - when: 'wait for the slow one'
+      tools:
+        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
+      reply: 'nobody told me'
+    - reply: 'heard: {message}'
+  slow:
+    - delayMs: 1500
+      reply: 'at last'
+  quick:
+    - reply: 'forty-two'
+";
+
+/// Role and text of each message of the desk's transcript, in the order of the file.
+fn said(gateway: &Gateway) -> Vec<(String, String)> {
+    let path = gateway.state().join("sessions/main/desk.jsonl");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let messages = text.lines().map(|line| json(line.as_bytes())).filter(|entry| entry["type"] == "message");
+    let of = |entry: Value| {
+        let message = &entry["message"];
+        let text = message["content"][0]["text"].as_str().unwrap_or_default().to_owned();
+        (message["role"].as_str().unwrap().to_owned(), text)
+    };
+    messages.map(of).collect()
+}
+
+fn announced(gateway: &Gateway, count: usize) -> usize {
+    let said = said(gateway);
+    let results = said.iter().filter(|(role, text)| role == "user" && text.contains("sub-agent result"));
+    assert!(results.clone().count() <= count, "{said:#?}");
+    results.count()
+}
+
+fn rows(gateway: &Gateway) -> Vec<Value> {
+    gateway.call("announce.list", json!({}))["rows"].as_array().unwrap().clone()
+}
+
+fn settled(gateway: &Gateway) -> bool {
+    rows(gateway).iter().all(|row| row["state"] == "delivered")
+        && gateway.call("health", json!({}))["lanes"]["turns"] == 0
+}
+
+fn spawn(gateway: &Gateway, agent: &str, task: &str) {
+    let params = json!({"requester": DESK, "agent": agent, "task": task});
+    assert_eq!(gateway.call("sessions.spawn", params)["accepted"], true);
+}
+
+/// Starts a turn of the desk that waits for its slow colleague, and returns when its tool is at work.
+fn desk_at_work(gateway: &Gateway) -> Value {
+    let sent = json!({"to": DESK, "message": "wait for the slow one", "timeoutMs": 0, "maxPingPong": 0});
+    let run = gateway.call("sessions.send", sent)["runId"].clone();
+    until("the desk's tool", || {
+        std::fs::read_to_string(gateway.state().join("sessions/slow/s.jsonl"))
+            .is_ok_and(|text| text.contains("\"role\":\"user\""))
+    });
+    run
+}
+
+#[test]
+fn a_result_reaches_its_requester_in_the_turn_that_is_under_way() {
+    let gateway = Gateway::start(Some(SCRIPT));
+    let answer = gateway.call("agent", json!({"sessionKey": DESK, "message": "start"}));
+    assert!(answer["reply"].as_str().unwrap().starts_with("noted: sub-agent result"), "{answer}");
+    let said = said(&gateway);
+    let roles: Vec<_> = said.iter().map(|(role, _)| role.as_str()).collect();
+    let expected = ["user", "assistant", "toolResult", "assistant", "toolResult", "user", "assistant"];
+    assert_eq!(roles, expected, "{said:#?}");
+    assert!(said[5].1.ends_with(": forty-two"), "{said:#?}");
+    until("the receipt", || settled(&gateway));
+    assert_eq!(rows(&gateway)[0]["path"], "steer");
+    assert_eq!(rows(&gateway)[0]["sends"], 1);
+    let listed = gateway.run(&["announce", "list", "--json"]);
+    assert_eq!(json(&listed.stdout)[0]["path"], "steer");
+    let audit = gateway.stop();
+    assert_eq!(audit["spawns"], json!({"of": 1, "ok": 1}));
+    // One turn of the desk, one of the child, one of the colleague: none to deliver the result.
+    assert_eq!(audit["turns"], json!({"of": 3, "ok": 3}));
+}
+
+#[test]
+fn a_burst_of_results_reaches_a_turn_under_way_in_order_once_each() {
+    let gateway = Gateway::start(Some(SCRIPT));
+    let run = desk_at_work(&gateway);
+    for number in 0..20 {
+        spawn(&gateway, "quick", &format!("topic {number}"));
+    }
+    let answer = gateway.call("agent.wait", json!({"runId": run}));
+    assert!(answer["reply"].as_str().unwrap().starts_with("noted: "), "{answer}");
+    until("the receipts", || rows(&gateway).len() == 20 && settled(&gateway));
+    assert_eq!(announced(&gateway, 20), 20);
+    // In the order in which they were kept.
+    let said = said(&gateway);
+    let told: Vec<_> = said.iter().filter(|(_, text)| text.starts_with("sub-agent result")).collect();
+    for (row, (_, text)) in rows(&gateway).iter().zip(&told) {
+        assert!(text.contains(row["childRunId"].as_str().unwrap()), "{row} {told:#?}");
+    }
+    let steered = rows(&gateway).iter().filter(|row| row["path"] == "steer").count();
+    assert!(steered > 10, "most come while the desk waits for 1.5 s: {steered}");
+    let audit = gateway.stop();
+    assert_eq!(audit["spawns"], json!({"of": 20, "ok": 20}));
+    assert_eq!(audit["duplicated"], 0);
+}
+
+#[test]
+fn what_comes_during_the_last_model_call_gets_a_turn_as_soon_as_the_session_is_idle() {
+    let script = "
+agents:
+  main:
+    - when: 'sub-agent result'
+      reply: 'noted: {message}'
+    - delayMs: 1500
+      reply: 'done'
+  '*':
+    - reply: 'forty-two'
+";
+    let gateway = Gateway::start(Some(script));
+    let sent = json!({"to": DESK, "message": "think", "timeoutMs": 0, "maxPingPong": 0});
+    let run = gateway.call("sessions.send", sent)["runId"].clone();
+    until("the desk's turn", || said(&gateway).len() == 1);
+    spawn(&gateway, "quick", "count");
+    until("the offer", || rows(&gateway).first().is_some_and(|row| row["path"] == "steer"));
+    gateway.call("agent.wait", json!({"runId": run}));
+    let ended = std::time::Instant::now();
+    until("the answer", || said(&gateway).len() == 4);
+    // Not after the first delay of the schedule, which is 5 s.
+    assert!(ended.elapsed() < Duration::from_secs(4), "{:?}", ended.elapsed());
+    let said = said(&gateway);
+    assert_eq!((said[1].1.as_str(), said[3].0.as_str()), ("done", "assistant"));
+    assert!(said[2].1.contains("forty-two") && said[3].1.starts_with("noted"), "{said:#?}");
+    until("the receipt", || settled(&gateway));
+    let row = &rows(&gateway)[0];
+    assert_eq!((&row["path"], &row["sends"]), (&json!("turn"), &json!(2)));
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn a_steered_result_whose_run_is_aborted_is_answered_by_a_turn_of_its_own() {
+    let script = "
+agents:
+  main:
+    - when: 'sub-agent result'
+      delayMs: 1000
+      reply: 'noted: {message}'
+    - when: 'wait'
+      tools:
+        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
+      reply: 'nobody told me'
+  slow:
+    - delayMs: 1000
+      reply: 'at last'
+  '*':
+    - reply: 'forty-two'
+";
+    let gateway = Gateway::start(Some(script));
+    let run = desk_at_work(&gateway);
+    spawn(&gateway, "quick", "count");
+    until("the message", || announced(&gateway, 1) == 1);
+    gateway.call("agent.abort", json!({"runId": run}));
+    assert_eq!(gateway.call("agent.wait", json!({"runId": run}))["outcome"], "cancelled");
+    until("the answer", || {
+        said(&gateway).last().is_some_and(|(role, text)| role == "assistant" && text.starts_with("noted"))
+    });
+    until("the receipt", || settled(&gateway));
+    assert_eq!(announced(&gateway, 1), 1);
+    assert_eq!(gateway.stop()["duplicated"], 0);
+}
+
+#[test]
+fn a_gateway_killed_between_message_and_receipt_delivers_once() {
+    // Killed as soon as the message is in the file, then at other moments around it.
+    for pause in [0, 2, 5, 15, 40] {
+        let mut gateway = Gateway::start(Some(SCRIPT));
+        desk_at_work(&gateway);
+        for number in 0..3 {
+            spawn(&gateway, "quick", &format!("topic {number}"));
+        }
+        let path = gateway.state().join("sessions/main/desk.jsonl");
+        until("the message", || {
+            std::fs::read_to_string(&path).is_ok_and(|text| text.contains("sub-agent result"))
+        });
+        std::thread::sleep(Duration::from_millis(pause));
+        gateway.kill_and_restart();
+        until("the receipts", || rows(&gateway).len() == 3 && settled(&gateway));
+        assert_eq!(announced(&gateway, 3), 3);
+        // And somebody answered: the last word is the model's.
+        assert_eq!(said(&gateway).last().unwrap().0, "assistant");
+        let audit = gateway.stop();
+        assert_eq!(audit["spawns"], json!({"of": 3, "ok": 3}));
+        assert_eq!((&audit["lost"], &audit["duplicated"]), (&json!(0), &json!(0)));
+    }
+}
+
+#[test]
+fn a_gateway_killed_while_messages_wait_for_the_run_delivers_once() {
+    let mut gateway = Gateway::start(Some(SCRIPT));
+    desk_at_work(&gateway);
+    for number in 0..3 {
+        spawn(&gateway, "quick", &format!("topic {number}"));
+    }
+    until("the offers", || rows(&gateway).iter().filter(|row| row["path"] == "steer").count() == 3);
+    gateway.kill_and_restart();
+    until("the receipts", || settled(&gateway) && announced(&gateway, 3) == 3);
+    let audit = gateway.stop();
+    assert_eq!(audit["spawns"], json!({"of": 3, "ok": 3}));
+    assert_eq!(audit["duplicated"], 0);
+}
