@@ -1,20 +1,24 @@
-//! What a process promised and did, one line each, written before the promise is given.
+//! What a process promised and did, one line each, written before the promise is given, and told to whoever listens.
 //!
 //! The audit reads these files beside transcripts and outbox: a send that was accepted here must end in a reply, a parked
-//! reply or a reported failure somewhere. One file a process, so that no two processes share one; a line is one write, so a
-//! killed process leaves whole lines behind.
+//! reply or a reported failure somewhere. One writer a file, so that no two processes share one; a line is one write, so a
+//! killed process leaves whole lines behind. `files.rs` has what is on disk, `feed.rs` what is told live.
+
+mod feed;
+mod files;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
 
 use crate::{clock, session_key::SessionKey};
+
+pub(crate) use feed::{Kind, Notice, Told};
+pub(crate) use files::{EventFile, files};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,21 +72,17 @@ pub(crate) struct Line {
     pub(crate) event: Event,
 }
 
-/// This process's event file. Cheap to clone.
+/// This process's event files, and its feed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
-    file: Arc<Mutex<File>>,
+    writer: Arc<Mutex<files::Writer>>,
+    feed: feed::Feed,
 }
 
 impl Events {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the room of the event files: one writer a file, one write a line"
-    )]
     pub(crate) fn open(folder: &Path, role: &str) -> std::io::Result<Self> {
-        let name = format!("{role}-{}-{}.jsonl", clock::wall_ms(), std::process::id());
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join(name))?;
-        Ok(Self { file: Arc::new(Mutex::new(file)) })
+        let writer = files::Writer::open(folder, role)?;
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), feed: feed::Feed::new() })
     }
 
     /// Writes an event. A promise is given only after this succeeded.
@@ -90,7 +90,11 @@ impl Events {
         let line = Line { at: clock::wall_ms(), pid: std::process::id(), event };
         let mut bytes = serde_json::to_vec(&line)?;
         bytes.push(b'\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
+        let mut writer = self.writer();
+        writer.append(&bytes)?;
+        // Under the lock: listeners hear in the order of the file.
+        self.feed.publish(&line);
+        Ok(())
     }
 
     /// Writes what already happened; that it could not be recorded is logged, and does not undo it.
@@ -99,9 +103,31 @@ impl Events {
             tracing::error!(%error, "an event could not be recorded");
         }
     }
+
+    /// Tells what is not written; `told` is only asked when somebody listens.
+    pub(crate) fn tell(&self, told: impl FnOnce() -> Told) {
+        if self.feed.is_heard() {
+            self.feed.tell(&told());
+        }
+    }
+
+    /// What is written and told from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.feed.subscribe()
+    }
+
+    /// Removes files that are old and owe nothing; `owes` says so of each file, by its place. Returns how many are gone.
+    pub(crate) fn retire(&self, files: &[EventFile], owes: impl Fn(usize) -> bool) -> std::io::Result<usize> {
+        let now = self.writer().modified()?;
+        files::retire(files, now, owes)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, files::Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// What the event files hold.
+/// What event files hold.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     /// Every line, in the order of time.
@@ -110,18 +136,13 @@ pub(crate) struct Recorded {
     pub(crate) broken: usize,
 }
 
-/// Reads every file. A last line without its newline is a write that never finished, and so no promise.
+/// Reads every file.
 pub(crate) fn read_all(folder: &Path) -> std::io::Result<Recorded> {
     let mut recorded = Recorded::default();
-    for entry in std::fs::read_dir(folder)? {
-        let bytes = std::fs::read(entry?.path())?;
-        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
-        for line in whole {
-            match serde_json::from_slice(line) {
-                Ok(line) => recorded.lines.push(line),
-                Err(_) => recorded.broken += 1,
-            }
-        }
+    for file in files(folder)? {
+        let one = file.read()?;
+        recorded.lines.extend(one.lines);
+        recorded.broken += one.broken;
     }
     recorded.lines.sort_by_key(|line| line.at);
     Ok(recorded)

@@ -48,7 +48,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let address = listener.address();
     let guarded = mcp::routes(Arc::clone(&engine)).merge(metrics::routes());
     let admission = Admission::new(&token, address)?;
-    let server = listener.serve(rpc::door::router(admission, module, guarded, page::routes()));
+    let server = listener.serve(rpc::door::router(
+        admission,
+        module,
+        engine.events().clone(),
+        guarded,
+        page::routes(),
+    ));
     state.announce(&Listening { pid: std::process::id(), address: address.to_string() })?;
     say(format!(
         "listening on http://{address}  state {}  token in {}",

@@ -121,6 +121,11 @@ impl Engine {
         self.state.root()
     }
 
+    /// What is written down and told.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// The outbox and its operations.
     pub(crate) fn announcer(&self) -> &moorline_announce::Announcer {
         self.announces.announcer()

@@ -14,30 +14,41 @@ use moorline_taxonomy::Cancelled;
 
 use super::{Engine, Incoming, SendParams, keys::Asked};
 use crate::{
-    events::{self, Event, Line},
+    events::{self, Event},
     session_key::SessionKey,
 };
 
-/// Promises that are not settled.
+/// Promises that are not settled, each with the place of the file that holds it.
+///
+/// What is settled is taken off whatever order the lines are read in: the clock that names the files may have been set back
+/// between two gateways.
 #[derive(Debug, Default)]
 struct Owed {
-    sends: BTreeMap<String, SendParams>,
-    spawns: BTreeMap<String, (SessionKey, SessionKey, String)>,
+    sends: BTreeMap<String, (usize, SendParams)>,
+    spawns: BTreeMap<String, (usize, SessionKey, SessionKey, String)>,
     /// Runs of gateways that never ended.
     runs: BTreeSet<String>,
+    /// Settled before its promise was read.
+    ended: BTreeSet<String>,
+    settled: BTreeSet<String>,
+    /// Keys of results that were kept, with their child's run, and keys of those that arrived.
+    announced: BTreeMap<String, String>,
+    delivered: BTreeSet<String>,
 }
 
-/// What is owed, from the lines alone.
-fn owed(lines: &[Line]) -> Owed {
-    let mut owed = Owed::default();
-    let mut announced: BTreeMap<String, String> = BTreeMap::new();
-    for line in lines {
-        match &line.event {
+impl Owed {
+    /// Takes a line of the file at `place` into account.
+    fn take(&mut self, place: usize, event: &Event) {
+        match event {
             Event::RunAccepted { run_id, recovered: true, .. } => {
-                owed.runs.insert(run_id.clone());
+                if !self.ended.remove(run_id) {
+                    self.runs.insert(run_id.clone());
+                }
             }
             Event::RunEnded { run_id, .. } => {
-                owed.runs.remove(run_id);
+                if !self.runs.remove(run_id) {
+                    self.ended.insert(run_id.clone());
+                }
             }
             Event::SendAccepted { send_id, from, to, message, max_ping_pong } => {
                 let params = SendParams {
@@ -48,21 +59,24 @@ fn owed(lines: &[Line]) -> Owed {
                     idempotency_key: Some(send_id.clone()),
                     max_ping_pong: Some(*max_ping_pong),
                 };
-                owed.sends.insert(send_id.clone(), params);
+                if !self.settled.remove(send_id) {
+                    self.sends.insert(send_id.clone(), (place, params));
+                }
             }
             Event::SendReplied { send_id } | Event::SendFailed { send_id, .. } => {
-                owed.sends.remove(send_id);
+                if self.sends.remove(send_id).is_none() {
+                    self.settled.insert(send_id.clone());
+                }
             }
             Event::SpawnAccepted { run_id, requester, child, task, .. } => {
-                owed.spawns.insert(run_id.clone(), (requester.clone(), child.clone(), task.clone()));
+                let child = (place, requester.clone(), child.clone(), task.clone());
+                self.spawns.insert(run_id.clone(), child);
             }
             Event::AnnouncePrepared { key, child_run_id, .. } => {
-                announced.insert(key.clone(), child_run_id.clone());
+                self.announced.insert(key.clone(), child_run_id.clone());
             }
             Event::AnnounceDelivered { key } => {
-                if let Some(run_id) = announced.get(key) {
-                    owed.spawns.remove(run_id);
-                }
+                self.delivered.insert(key.clone());
             }
             Event::RunAccepted { recovered: false, .. }
             | Event::LockStale { .. }
@@ -70,23 +84,46 @@ fn owed(lines: &[Line]) -> Owed {
             | Event::LockHeld { .. } => {}
         }
     }
-    owed
+
+    /// Takes off the children whose result arrived, once every line was read.
+    fn finish(&mut self) {
+        for (_, run_id) in self.announced.iter().filter(|(key, _)| self.delivered.contains(*key)) {
+            self.spawns.remove(run_id);
+        }
+    }
+
+    /// The places of the files that hold a promise.
+    fn places(&self) -> BTreeSet<usize> {
+        let sends = self.sends.values().map(|(place, _)| *place);
+        sends.chain(self.spawns.values().map(|(place, ..)| *place)).collect()
+    }
 }
 
 impl Engine {
-    /// Drives again what an earlier gateway of this state directory left open. Called once, before anything is admitted.
+    /// Drives again what an earlier gateway of this state directory left open, and lets go of the files that owe nothing.
+    /// Called once, before anything is admitted.
     pub(super) fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
-        let recorded = events::read_all(&self.state.events())?;
-        if recorded.broken > 0 {
-            tracing::warn!(
-                lines = recorded.broken,
-                "event lines could not be read; promises in them cannot be kept"
-            );
+        let files = events::files(&self.state.events())?;
+        let mut owed = Owed::default();
+        let mut keep = BTreeSet::new();
+        for (place, file) in files.iter().enumerate() {
+            let recorded = file.read()?;
+            if recorded.broken > 0 {
+                let lines = recorded.broken;
+                tracing::warn!(
+                    lines,
+                    ?file,
+                    "event lines could not be read; promises in them cannot be kept"
+                );
+                keep.insert(place);
+            }
+            for line in &recorded.lines {
+                self.know(&line.event);
+                owed.take(place, &line.event);
+            }
         }
-        for line in &recorded.lines {
-            self.know(&line.event);
-        }
-        let owed = owed(&recorded.lines);
+        owed.finish();
+        keep.extend(owed.places());
         for run_id in &owed.runs {
             self.events.write(Event::RunEnded {
                 run_id: run_id.clone(),
@@ -101,13 +138,18 @@ impl Engine {
                 "going on with what was promised before"
             );
         }
-        for (send_id, params) in owed.sends {
+        // What is driven again is settled in the file of this process; the next start lets go of the old one.
+        match self.events.retire(&files, |place| keep.contains(&place)) {
+            Ok(gone) => tracing::debug!(gone, kept = files.len() - gone, "event files"),
+            Err(error) => tracing::warn!(%error, "old event files could not be removed"),
+        }
+        for (send_id, (_, params)) in owed.sends {
             let ping_pong = params.max_ping_pong.unwrap_or(0);
             if let Err(error) = self.drive_send(params, &send_id, false, ping_pong) {
                 tracing::error!(send_id, %error, "a promised send could not be driven again");
             }
         }
-        for (run_id, (requester, child, task)) in owed.spawns {
+        for (run_id, (_, requester, child, task)) in owed.spawns {
             self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
             let incoming =
                 Incoming { text: task, key: run_id.clone(), from: Some(requester.clone()), session: child };
@@ -142,10 +184,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(event: Event) -> Line {
-        Line { at: 0, pid: 1, event }
-    }
 
     #[test]
     fn only_what_is_not_settled_is_owed() {
@@ -192,9 +230,19 @@ mod tests {
             run("not ours", false),
             Event::RunEnded { run_id: "ended".into(), outcome: "replied".into(), code: None },
         ];
-        let owed = owed(&events.map(line));
-        assert_eq!(owed.sends.keys().collect::<Vec<_>>(), ["open"]);
-        assert_eq!(owed.spawns.keys().collect::<Vec<_>>(), ["prepared", "running"]);
-        assert_eq!(owed.runs.iter().collect::<Vec<_>>(), ["cut"]);
+        let read = |order: &mut dyn Iterator<Item = (usize, &Event)>| {
+            let mut owed = Owed::default();
+            order.for_each(|(place, event)| owed.take(place, event));
+            owed.finish();
+            assert_eq!(owed.sends.keys().collect::<Vec<_>>(), ["open"]);
+            assert_eq!(owed.spawns.keys().collect::<Vec<_>>(), ["prepared", "running"]);
+            assert_eq!(owed.runs.iter().collect::<Vec<_>>(), ["cut"]);
+            assert_eq!(owed.places().into_iter().collect::<Vec<_>>(), [2, 6, 7]);
+        };
+        read(&mut events.iter().enumerate());
+        // A clock that was set back turns the order of files around.
+        let mut turned: Vec<_> = events.iter().enumerate().collect();
+        turned.reverse();
+        read(&mut turned.into_iter());
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
@@ -18,7 +19,7 @@ use tokio::{sync::watch, time::Instant};
 use super::tools;
 use crate::{
     clock,
-    events::{Event, Events},
+    events::{Event, Events, Told},
     model::Models,
     session_key::SessionKey,
     state_dir::StateDir,
@@ -304,6 +305,26 @@ impl Observer for Recorder {
             reasons: report.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
         });
     }
+
+    fn acquired(&self, held: &Held, waited: Duration) {
+        self.0.tell(|| Told::LockAcquired {
+            lock_path: lock_path(held.target()),
+            run_id: held.run().run_id().to_owned(),
+            waited_ms: millis(waited),
+        });
+    }
+
+    fn let_go(&self, held: &Held) {
+        self.0.tell(|| Told::LockReleased {
+            lock_path: lock_path(held.target()),
+            run_id: held.run().run_id().to_owned(),
+            held_ms: millis(held.held_for()),
+        });
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock_path(target: &Target) -> String {

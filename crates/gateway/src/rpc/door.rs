@@ -26,22 +26,26 @@ use super::{
     server::Peer,
     socket,
 };
+use crate::events::Events;
 
 /// What every request needs.
 pub(crate) struct Door {
     pub(crate) admission: Admission,
     pub(crate) limits: Limits,
     pub(crate) protocol: Protocol,
+    pub(crate) events: Events,
 }
 
 /// The whole router. `guarded` is behind the token; `open` is for everybody and must hold no data.
 pub(crate) fn router(
     admission: Admission,
     methods: impl Into<Methods>,
+    events: Events,
     guarded: Router,
     open: Router,
 ) -> Router {
-    let door = Arc::new(Door { admission, limits: Limits::new(), protocol: Protocol::new(methods) });
+    let protocol = Protocol::new(methods);
+    let door = Arc::new(Door { admission, limits: Limits::new(), protocol, events });
     let guarded = Router::new()
         .route("/", post(call))
         .route("/rpc", post(call).get(upgrade))

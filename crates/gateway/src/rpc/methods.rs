@@ -10,6 +10,7 @@ use moorline_taxonomy::Wire;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::subscriptions::needs_a_socket;
 use crate::{
     engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams, row},
     exit::{self, Exit, Failure},
@@ -136,6 +137,9 @@ pub(crate) fn module(engine: Arc<Engine>, locks: LockConfig) -> anyhow::Result<R
         };
         answer(done.await)
     })?;
+    for name in ["events.subscribe", "events.unsubscribe"] {
+        module.register_method(name, |_, _, _| Answer::Err(needs_a_socket()))?;
+    }
     Ok(module)
 }
 

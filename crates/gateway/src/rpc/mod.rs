@@ -1,7 +1,8 @@
 //! The door of the gateway: JSON-RPC 2.0 over HTTP and WebSocket, and everything else that is served beside it.
 //!
 //! `server.rs` accepts connections, `door.rs` says what is served where and what stands in front of it, `auth.rs` and
-//! `limits.rs` judge a request, `protocol.rs` answers a message, `socket.rs` carries messages both ways, and `methods.rs`
+//! `limits.rs` judge a request, `protocol.rs` answers a message, `socket.rs` carries messages both ways, with what a
+//! client subscribed to in `subscriptions.rs`, and `methods.rs`
 //! calls the engine. `client.rs` is the other end, for the command line. Every error carries the wire form.
 
 pub(crate) mod auth;
@@ -13,3 +14,4 @@ mod protocol;
 mod refusal;
 pub(crate) mod server;
 mod socket;
+mod subscriptions;

@@ -14,7 +14,7 @@ use jsonrpsee_server::types::{ErrorObject, Id, Response, ResponsePayload};
 use moorline_taxonomy::{Coordination, Wire};
 use tokio::task::JoinSet;
 
-use super::{door::Door, limits::TOO_MANY, server::Peer};
+use super::{door::Door, limits::TOO_MANY, server::Peer, subscriptions::Subscriptions};
 
 /// Calls under way on one connection.
 const MAX_CALLS: usize = 64;
@@ -33,6 +33,7 @@ enum End {
 pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
     let mut closing = peer.closing.clone();
     let mut calls = JoinSet::new();
+    let mut subscriptions = Subscriptions::default();
     let end = loop {
         tokio::select! {
             () = closing.told() => break End::Close(close_code::AWAY, "the gateway ends"),
@@ -42,10 +43,28 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
                     break end;
                 }
             }
+            notices = subscriptions.next() => {
+                if let Err(end) = send_all(&mut socket, notices).await {
+                    break end;
+                }
+            }
             received = socket.recv(), if calls.len() < MAX_CALLS => match received {
                 Some(Ok(Message::Text(text))) => {
-                    if let Err(end) = take(Bytes::from(text), &mut socket, &door, &mut calls).await {
-                        break end;
+                    let message = Bytes::from(text);
+                    let answer = match refused(&message, &door) {
+                        None => subscriptions.take(&message, &door.events),
+                        refused => refused,
+                    };
+                    match answer {
+                        Some(answer) => {
+                            if let Err(end) = send(&mut socket, answer).await {
+                                break end;
+                            }
+                        }
+                        None => {
+                            let door = Arc::clone(&door);
+                            calls.spawn(async move { door.protocol.answer(message).await });
+                        }
                     }
                 }
                 Some(Ok(Message::Binary(_))) => break End::Close(close_code::UNSUPPORTED, "messages are text"),
@@ -73,27 +92,15 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
     drop(peer.place);
 }
 
-async fn take(
-    message: Bytes,
-    socket: &mut WebSocket,
-    door: &Arc<Door>,
-    calls: &mut JoinSet<Option<Bytes>>,
-) -> Result<(), End> {
-    match door.limits.call() {
-        Ok(()) => {
-            let door = Arc::clone(door);
-            calls.spawn(async move { door.protocol.answer(message).await });
-            Ok(())
-        }
-        Err(delay) => {
-            let mut wire = Wire::new(Coordination::LaneTimeout, TOO_MANY);
-            wire.retry_after_ms = u64::try_from(delay.as_millis()).ok();
-            let error = ErrorObject::owned(-32000, TOO_MANY, Some(wire));
-            let id = serde_json::from_slice::<HasId<'_>>(&message).map_or(Id::Null, |call| call.id);
-            let refused = Response::<()>::new(ResponsePayload::error(error), id);
-            send(socket, Bytes::from(serde_json::to_vec(&refused).unwrap_or_default())).await
-        }
-    }
+/// The answer to a message for which there is no room.
+fn refused(message: &[u8], door: &Door) -> Option<Bytes> {
+    let delay = door.limits.call().err()?;
+    let mut wire = Wire::new(Coordination::LaneTimeout, TOO_MANY);
+    wire.retry_after_ms = u64::try_from(delay.as_millis()).ok();
+    let error = ErrorObject::owned(-32000, TOO_MANY, Some(wire));
+    let id = serde_json::from_slice::<HasId<'_>>(message).map_or(Id::Null, |call| call.id);
+    let refused = Response::<()>::new(ResponsePayload::error(error), id);
+    serde_json::to_vec(&refused).ok().map(Bytes::from)
 }
 
 #[derive(serde::Deserialize)]
@@ -108,4 +115,11 @@ async fn send(socket: &mut WebSocket, message: Bytes) -> Result<(), End> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::Gone),
     }
+}
+
+async fn send_all(socket: &mut WebSocket, messages: Vec<Bytes>) -> Result<(), End> {
+    for message in messages {
+        send(socket, message).await?;
+    }
+    Ok(())
 }

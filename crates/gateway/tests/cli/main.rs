@@ -8,8 +8,10 @@
 )]
 
 mod classify;
+mod events;
 mod gateway;
 mod lock;
+mod running;
 mod steering;
 
 use std::{

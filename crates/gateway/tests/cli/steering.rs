@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{gateway::Gateway, json, until};
+use crate::{json, running::Gateway, until};
 
 const DESK: &str = "agent:main:desk";
 

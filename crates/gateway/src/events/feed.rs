@@ -1,0 +1,151 @@
+//! The live feed: what is written down, and what is only told, to whoever listens now.
+//!
+//! Waits and holds of locks and the decisions of failover are told and not written: they come several times a turn, and
+//! nothing is owed by them. Texts of users and models are left out of the feed: who may read a transcript asks for it.
+//!
+//! One ring of bounded length serves all listeners. Who is slower than the ring is long misses the oldest and is told how
+//! many; nobody waits for him, and he costs no memory of his own.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+use tokio::sync::broadcast;
+
+use super::{Event, Line};
+use crate::clock;
+
+/// What the ring holds.
+const RING: usize = 1024;
+
+/// What a listener may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// Runs that were accepted and that ended.
+    Runs,
+    /// Sends that were accepted, replied and failed.
+    Sends,
+    /// Children that were accepted.
+    Spawns,
+    /// Results that were kept and delivered.
+    Announces,
+    /// Locks: waited for, held, reported stale, taken over.
+    Locks,
+    /// What failover decided.
+    Decisions,
+}
+
+/// What is told and not written.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub(crate) enum Told {
+    /// A lock was acquired, after this long.
+    LockAcquired { lock_path: String, run_id: String, waited_ms: u64 },
+    /// A lock is free again, after this long.
+    LockReleased { lock_path: String, run_id: String, held_ms: u64 },
+}
+
+/// One notice, as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) kind: Kind,
+    pub(crate) json: Arc<RawValue>,
+}
+
+/// The feed of a process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Feed(broadcast::Sender<Notice>);
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        Self(broadcast::Sender::new(RING))
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.0.subscribe()
+    }
+
+    /// Whether anybody listens; nothing is put together for nobody.
+    pub(super) fn is_heard(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    pub(super) fn publish(&self, line: &Line) {
+        if !self.is_heard() {
+            return;
+        }
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(line) else { return };
+        fields.remove("message");
+        fields.remove("task");
+        self.send(line.event.kind(), &fields);
+    }
+
+    pub(super) fn tell(&self, told: &Told) {
+        #[derive(Serialize)]
+        struct Now<'a> {
+            at: u64,
+            pid: u32,
+            #[serde(flatten)]
+            told: &'a Told,
+        }
+        self.send(told.kind(), &Now { at: clock::wall_ms(), pid: std::process::id(), told });
+    }
+
+    fn send(&self, kind: Kind, fields: &impl Serialize) {
+        if let Ok(json) = serde_json::value::to_raw_value(fields) {
+            // Nobody listens any more: then nobody is told.
+            let _ = self.0.send(Notice { kind, json: json.into() });
+        }
+    }
+}
+
+impl Event {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::RunAccepted { .. } | Self::RunEnded { .. } => Kind::Runs,
+            Self::SendAccepted { .. } | Self::SendReplied { .. } | Self::SendFailed { .. } => Kind::Sends,
+            Self::SpawnAccepted { .. } => Kind::Spawns,
+            Self::AnnouncePrepared { .. } | Self::AnnounceDelivered { .. } => Kind::Announces,
+            Self::LockStale { .. } | Self::LockReclaimed { .. } | Self::LockHeld { .. } => Kind::Locks,
+        }
+    }
+}
+
+impl Told {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::LockAcquired { .. } | Self::LockReleased { .. } => Kind::Locks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn texts_stay_out_and_a_slow_listener_is_told_what_it_missed() {
+        let feed = Feed::new();
+        let mut slow = feed.subscribe();
+        let line = Line {
+            at: 1,
+            pid: 2,
+            event: Event::SendAccepted {
+                send_id: "s".into(),
+                from: None,
+                to: "agent:main:x".parse().unwrap(),
+                message: "SECRET".into(),
+                max_ping_pong: 0,
+            },
+        };
+        feed.publish(&line);
+        let notice = slow.recv().await.unwrap();
+        assert_eq!(notice.kind, Kind::Sends);
+        assert!(notice.json.get().contains("send_accepted") && !notice.json.get().contains("SECRET"));
+        for _ in 0..RING + 7 {
+            feed.publish(&line);
+        }
+        assert_eq!(slow.recv().await.err(), Some(broadcast::error::RecvError::Lagged(7)));
+    }
+}

@@ -1,0 +1,247 @@
+//! The event files on disk: written by one process each, rolled at a size, and removed when nothing is owed any more.
+//!
+//! A writer holds an operating-system lock on its file for as long as it may write, so that another process sees that the
+//! file is in use, in whatever namespace the writer runs and whoever has its process id by now.
+//!
+//! Files go from the oldest on, and only up to the first that must stay: a file never outlives what refers to it. Ages are
+//! differences of modification times, not of the wall clock: a process whose clock is wrong removes nothing early.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::{Line, Recorded};
+use crate::clock;
+
+/// A file that is larger is followed by a new one.
+const ROLL_AT: u64 = 8 * 1024 * 1024;
+/// How long a file is kept after its last line, as long as the outbox keeps what it settled. Idempotency keys are known
+/// for that long.
+pub(crate) const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Appends lines to the files of this process.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folder: PathBuf,
+    role: String,
+    file: File,
+    length: u64,
+    roll_at: u64,
+}
+
+impl Writer {
+    pub(super) fn open(folder: &Path, role: &str) -> io::Result<Self> {
+        let file = create(folder, role)?;
+        Ok(Self { folder: folder.to_owned(), role: role.to_owned(), file, length: 0, roll_at: ROLL_AT })
+    }
+
+    /// Appends a whole line, or nothing.
+    pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.length >= self.roll_at {
+            match create(&self.folder, &self.role) {
+                Ok(file) => (self.file, self.length) = (file, 0),
+                // A file that is too large is better than a promise that is not written down.
+                Err(error) => tracing::warn!(%error, "no new event file could be made; the old one grows"),
+            }
+        }
+        let written = self.file.write_all(line);
+        match written {
+            Ok(()) => self.length += line.len() as u64,
+            // What a full disk left of the line would run into the next one. Where it cannot be cut, a new file follows.
+            Err(_) if cut(&self.file, self.length).is_err() => self.length = u64::MAX,
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// When this process's file was last written, by the clock of the file system.
+    pub(super) fn modified(&self) -> io::Result<SystemTime> {
+        self.file.metadata()?.modified()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a line that was not written whole is no promise")]
+fn cut(file: &File, length: u64) -> io::Result<()> {
+    file.set_len(length)
+}
+
+/// Makes a file that is not there yet, and locks it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the room of the event files: one writer a file, one write a line"
+)]
+fn create(folder: &Path, role: &str) -> io::Result<File> {
+    let mut at = clock::wall_ms();
+    loop {
+        let name = format!("{role}-{at}-{}.jsonl", std::process::id());
+        match OpenOptions::new().append(true).create_new(true).mode(0o600).open(folder.join(name)) {
+            Ok(file) => {
+                fs4::FileExt::try_lock(&file).map_err(io::Error::from)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => at += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A file of some process, this one or another.
+#[derive(Debug)]
+pub(crate) struct EventFile {
+    path: PathBuf,
+    /// From its name: when it was begun, in milliseconds since the Unix epoch.
+    begun: u64,
+}
+
+/// Every file, the oldest first.
+pub(crate) fn files(folder: &Path) -> io::Result<Vec<EventFile>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let begun = name.rsplit('-').nth(1).and_then(|begun| begun.parse().ok()).unwrap_or(0);
+        files.push(EventFile { path, begun });
+    }
+    files.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
+    Ok(files)
+}
+
+impl EventFile {
+    /// Its lines, in the order of writing. A last line without its newline is a write that never finished, and so no
+    /// promise.
+    pub(crate) fn read(&self) -> io::Result<Recorded> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            // Removed since it was listed: it owed nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recorded::default()),
+            Err(error) => return Err(error),
+        };
+        let mut recorded = Recorded::default();
+        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+        for line in whole {
+            match serde_json::from_slice::<Line>(line) {
+                Ok(line) => recorded.lines.push(line),
+                Err(_) => recorded.broken += 1,
+            }
+        }
+        Ok(recorded)
+    }
+}
+
+/// What decides whether a file may go.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    age: Duration,
+    /// A process may still write to it.
+    in_use: bool,
+    /// Something in it is owed, or cannot be read.
+    owes: bool,
+}
+
+/// How many files may go, from the oldest on.
+fn removable(files: &[Facts]) -> usize {
+    files.iter().take_while(|file| file.age > KEPT && !file.in_use && !file.owes).count()
+}
+
+/// Removes what is old and owes nothing; `owes` says so of each file, by its place. Returns how many are gone.
+pub(super) fn retire(
+    files: &[EventFile],
+    now: SystemTime,
+    owes: impl Fn(usize) -> bool,
+) -> io::Result<usize> {
+    let mut facts = Vec::with_capacity(files.len());
+    for (place, file) in files.iter().enumerate() {
+        let opened = File::open(&file.path)?;
+        let age = now.duration_since(opened.metadata()?.modified()?).unwrap_or_default();
+        facts.push(Facts { age, in_use: in_use(&opened), owes: owes(place) });
+    }
+    let gone = removable(&facts);
+    for file in files.iter().take(gone) {
+        remove(&file.path)?;
+    }
+    Ok(gone)
+}
+
+#[allow(clippy::disallowed_methods, reason = "asks whether the writer of an event file lives")]
+fn in_use(file: &File) -> bool {
+    fs4::FileExt::try_lock_shared(file).is_err()
+}
+
+#[allow(clippy::disallowed_methods, reason = "an event file that owes nothing and that nobody writes to")]
+fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<PathBuf> {
+        files(folder).unwrap().into_iter().map(|file| file.path).collect()
+    }
+
+    fn age(path: &Path, by: Duration) {
+        let file = File::open(path).unwrap();
+        file.set_modified(file.metadata().unwrap().modified().unwrap() - by).unwrap();
+    }
+
+    #[test]
+    fn a_large_file_is_followed_by_a_new_one_and_all_lines_are_read_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer { roll_at: 100, ..Writer::open(folder.path(), "gateway").unwrap() };
+        for number in 0..10 {
+            let event = crate::events::Event::SendReplied { send_id: format!("s{number}") };
+            let line = Line { at: number, pid: 1, event };
+            writer.append(format!("{}\n", serde_json::to_string(&line).unwrap()).as_bytes()).unwrap();
+        }
+        assert!(names(folder.path()).len() > 2);
+        let read: Vec<u64> = files(folder.path())
+            .unwrap()
+            .iter()
+            .flat_map(|file| file.read().unwrap().lines)
+            .map(|line| line.at)
+            .collect();
+        assert_eq!(read, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn old_files_go_up_to_the_first_that_must_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for begun in 1..=4 {
+            std::fs::write(folder.path().join(format!("gateway-{begun}-7.jsonl")), "").unwrap();
+        }
+        let all = names(folder.path());
+        let long = KEPT + Duration::from_secs(60);
+        all.iter().take(3).for_each(|path| age(path, long));
+        // Of another process that lives, in whatever namespace: it holds the lock.
+        let own = Writer::open(folder.path(), "agent").unwrap();
+        age(&names(folder.path())[4], long);
+        let now = std::fs::metadata(&all[3]).unwrap().modified().unwrap();
+        let listed = files(folder.path()).unwrap();
+        assert_eq!(listed.len(), 5);
+        // The second owes something: only the first goes.
+        assert_eq!(retire(&listed, now, |place| place == 1).unwrap(), 1);
+        let listed = files(folder.path()).unwrap();
+        assert_eq!(retire(&listed, now, |_| false).unwrap(), 2);
+        // The fourth is young, and so the old one behind it stays, which is in use as well.
+        let listed = files(folder.path()).unwrap();
+        assert_eq!(retire(&listed, now, |_| false).unwrap(), 0);
+        age(&all[3], long);
+        assert_eq!(retire(&listed, now, |_| false).unwrap(), 1);
+        let listed = files(folder.path()).unwrap();
+        assert_eq!((listed.len(), retire(&listed, now, |_| false).unwrap()), (1, 0));
+        drop(own);
+        assert_eq!(retire(&listed, now, |_| false).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_old_enough_stays() {
+        for (age, gone) in [(KEPT, 0), (KEPT + Duration::from_millis(1), 1)] {
+            assert_eq!(removable(&[Facts { age, in_use: false, owes: false }]), gone);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A real gateway for a test, and ways to talk to it.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::{code, json, moorline, until};
+
+/// A running gateway on a state directory of its own; ended with the test.
+pub(crate) struct Gateway {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) child: Child,
+}
+
+impl Gateway {
+    pub(crate) fn start(script: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(script) = script {
+            std::fs::write(dir.path().join("script.yaml"), script).unwrap();
+        }
+        let child = Self::serve(dir.path());
+        let gateway = Self { dir, child };
+        gateway.until_up();
+        gateway
+    }
+
+    pub(crate) fn serve(dir: &Path) -> Child {
+        let mut command = moorline(dir);
+        command.args(["serve", "--port", "0", "--state", "state"]);
+        if dir.join("script.yaml").exists() {
+            command.args(["--script", "script.yaml"]);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub(crate) fn until_up(&self) {
+        until("the gateway", || {
+            std::fs::read(self.state().join("gateway.json"))
+                .is_ok_and(|bytes| json(&bytes)["pid"] == self.child.id())
+        });
+    }
+
+    /// Kills the gateway where it stands and starts another on the same state directory.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::serve(self.dir.path());
+        self.until_up();
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub(crate) fn address(&self) -> String {
+        json(&std::fs::read(self.state().join("gateway.json")).unwrap())["address"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    pub(crate) fn token(&self) -> String {
+        std::fs::read_to_string(self.state().join("token")).unwrap()
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        moorline(self.dir.path()).args(args).args(["--state", "state"]).output().unwrap()
+    }
+
+    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
+        let output = self.run(&["call", "--json", method, &params.to_string()]);
+        assert_eq!(code(&output), 0, "{method}: {}", String::from_utf8_lossy(&output.stderr));
+        json(&output.stdout)
+    }
+
+    pub(crate) fn refused(&self, method: &str, params: Value) -> (i32, Value) {
+        let output = self.run(&["call", "--json", method, &params.to_string()]);
+        (code(&output), json(&output.stderr))
+    }
+
+    /// One raw HTTP request; the status and the body.
+    pub(crate) fn http(&self, headers: &str, body: &str) -> (u16, String) {
+        self.http_claiming(headers, body, body.len())
+    }
+
+    /// The same with a stated length of its own: what is too long is refused before it is sent.
+    pub(crate) fn http_claiming(&self, headers: &str, body: &str, length: usize) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
+            self.address()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// Ends the gateway in order and audits what it left.
+    pub(crate) fn stop(mut self) -> Value {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert!(!self.state().join("gateway.json").exists());
+        let output = self.run(&["audit", "--json"]);
+        let audit = json(&output.stdout);
+        assert_eq!(code(&output), 0, "{audit:#}");
+        audit
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
