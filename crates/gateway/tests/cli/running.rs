@@ -48,8 +48,16 @@ impl Gateway {
 
     /// Kills the gateway where it stands and starts another on the same state directory.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    pub(crate) fn restart(&mut self) {
         self.child = Self::serve(self.dir.path());
         self.until_up();
     }
