@@ -31,6 +31,8 @@ enum Command {
     Serve(ServeArgs),
     /// Call a method of the running gateway
     Call(CallArgs),
+    /// Give an agent the session tools: an MCP server on standard input and output, before the running gateway
+    Mcp(McpArgs),
     /// Take one turn of a session in this process, beside whatever the gateway does
     #[command(after_help = FAIL_CLOSED)]
     Agent(AgentArgs),
@@ -138,6 +140,16 @@ pub(crate) struct CallArgs {
     /// Errors as one JSON line on stderr
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct McpArgs {
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The session that the tools speak for: it is the sender, and gets the results of its sub-agents
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -358,6 +370,7 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Demo(args) => (false, demo::run(&args)),
         Command::Serve(args) => (false, commands::serve::run(&args)),
         Command::Call(args) => (args.json, commands::call::run(&args)),
+        Command::Mcp(args) => (false, commands::mcp::run(&args)),
         Command::Agent(args) => (args.json, commands::agent::run(&args)),
         Command::Audit(args) => (args.json, commands::audit::run(&args)),
         Command::Classify(args) => (args.json, commands::classify::run(&args)),

@@ -1,8 +1,12 @@
 //! Logs: to stderr, as text on a terminal and as JSON elsewhere, filtered by `MOORLINE_LOG`.
+//!
+//! Libraries of others print whole messages when they are asked for details, and in them are prompts and tokens. Whatever
+//! the filter says, they are heard from a warning on only.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, prelude::*};
 
 /// Installs the subscriber. A long-running gateway tells more than a command whose errors are its output.
 #[allow(clippy::disallowed_methods, reason = "the program reads the environment, its libraries do not")]
@@ -15,5 +19,14 @@ pub(crate) fn install(long_running: bool) {
     let text = terminal.then(|| fmt::layer().with_writer(std::io::stderr).with_ansi(true));
     let json = (!terminal).then(|| fmt::layer().json().with_writer(std::io::stderr));
     // A test may have installed its own.
-    let _ = tracing_subscriber::registry().with(filter).with(text).with(json).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(may_tell))
+        .with(text)
+        .with(json)
+        .try_init();
+}
+
+fn may_tell(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("moorline") || *metadata.level() <= Level::WARN
 }

@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod classify;
 pub(crate) mod lock;
 pub(crate) mod lock_exec;
+pub(crate) mod mcp;
 pub(crate) mod parked;
 pub(crate) mod qa;
 pub(crate) mod serve;

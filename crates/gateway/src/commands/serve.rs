@@ -46,7 +46,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let host: IpAddr = args.host.parse()?;
     let listener = Listener::bind(SocketAddr::new(host, args.port)).await?;
     let address = listener.address();
-    let guarded = mcp::routes(Arc::clone(&engine)).merge(metrics::routes());
+    let mcp = mcp::Http::new(&engine);
+    let guarded = mcp.routes().merge(metrics::routes());
     let admission = Admission::new(&token, address)?;
     let server = listener.serve(rpc::door::router(
         admission,
@@ -81,6 +82,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     tracing::info!(signal = number, "shutting down");
     server.close();
     engine.shut_down().await;
+    mcp.close();
     if !server.closed(DRAIN).await {
         tracing::warn!("some connections did not end in time and were cut");
     }

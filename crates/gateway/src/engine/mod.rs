@@ -37,7 +37,7 @@ pub(crate) use run_turn::AgentParams;
 pub(crate) use sends::{SendParams, check_message};
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
-pub(crate) use tools::remote_tools;
+pub(crate) use tools::{effect_of, method_of, remote_tools, specs};
 pub(crate) use turns::{Found, Incoming, TurnEnd, Turns};
 
 use announces::Announces;

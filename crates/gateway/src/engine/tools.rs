@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::{Engine, HistoryParams, Incoming, SendParams, SpawnParams};
 use crate::{exit, rpc::client::Client, session_key::SessionKey};
 
-/// What the model is told.
+/// What the model is told, and what an MCP client is told.
 pub(crate) fn specs() -> Vec<ToolSpec> {
-    let text = json!({"type": "string"});
+    let said = |what: &str| json!({"type": "string", "description": what});
+    let key = said("A session key, agent:<agent>:<rest>");
     let spec = |name: &str, description: &str, properties: Value, required: Value| ToolSpec {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -23,27 +24,49 @@ pub(crate) fn specs() -> Vec<ToolSpec> {
         spec(
             "sessions_send",
             "Send a message to another session and wait for its reply.",
-            json!({"to": text, "message": text, "timeoutMs": {"type": "integer"}}),
+            json!({
+                "to": key,
+                "message": said("The text, up to 256 KiB"),
+                "timeoutMs": {"type": "integer", "minimum": 0, "description": "How long to wait for the reply, 30000 unless stated; the send itself goes on"},
+            }),
             json!(["to", "message"]),
         ),
         spec(
             "sessions_spawn",
             "Give a task to a new sub-agent. Returns at once; the result is announced to this session.",
-            json!({"task": text, "agent": text}),
+            json!({
+                "task": said("What the sub-agent is to do"),
+                "agent": said("The agent that does it; this session's own unless stated"),
+            }),
             json!(["task"]),
         ),
         spec("sessions_list", "List the sessions.", json!({}), json!([])),
         spec(
             "sessions_history",
             "Read the last messages of a session.",
-            json!({"key": text, "limit": {"type": "integer"}}),
+            json!({
+                "key": key,
+                "limit": {"type": "integer", "minimum": 0, "description": "How many messages, 50 unless stated"},
+            }),
             json!(["key"]),
         ),
         spec("session_status", "What is going on in this gateway.", json!({}), json!([])),
     ]
 }
 
-fn effect_of(name: &str) -> ToolEffect {
+/// The RPC method that does what a tool is for.
+pub(crate) fn method_of(tool: &str) -> Option<&'static str> {
+    match tool {
+        "sessions_send" => Some("sessions.send"),
+        "sessions_spawn" => Some("sessions.spawn"),
+        "sessions_list" => Some("sessions.list"),
+        "sessions_history" => Some("sessions.history"),
+        "session_status" => Some("health"),
+        _ => None,
+    }
+}
+
+pub(crate) fn effect_of(name: &str) -> ToolEffect {
     match name {
         "sessions_list" | "sessions_history" | "session_status" => ToolEffect::None,
         _ => ToolEffect::Possible,
@@ -99,9 +122,13 @@ fn parameters(call: &ToolCall, session: &SessionKey, key: &str) -> anyhow::Resul
             params["idempotencyKey"] = json!(key);
         }
         "sessions_list" | "sessions_history" | "session_status" => {}
-        other => anyhow::bail!("there is no tool {other:?}"),
+        other => return Err(no_tool(other)),
     }
     Ok(params)
+}
+
+fn no_tool(name: &str) -> anyhow::Error {
+    anyhow::anyhow!("there is no tool {name:?}")
 }
 
 #[async_trait]
@@ -152,11 +179,8 @@ impl ToolHost for RemoteTools {
         })?;
         let key = format!("{}/{}", context.run_id, call.id);
         let params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
-        let method = match call.name.as_str() {
-            "session_status" => "health".to_owned(),
-            name => name.replacen('_', ".", 1),
-        };
-        match client.call(&method, params).await {
+        let method = method_of(&call.name).ok_or_else(|| failed(&no_tool(&call.name)))?;
+        match client.call(method, params).await {
             Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
             Err(error) => Err(failed(&error)),
         }

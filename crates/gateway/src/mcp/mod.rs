@@ -1,12 +1,15 @@
-//! The session tools for other agents, over streamable HTTP at `/mcp`.
+//! The session tools as an MCP server, so that any agent can use them: over standard input and output (`moorline mcp`),
+//! and over streamable HTTP behind the gateway's door.
+//!
+//! Tools, descriptions and schemas are the ones a model of the gateway sees (`engine/tools.rs`); MCP adds what a caller
+//! outside has to say for himself: whom he speaks for, and an idempotency key. What a tool refuses is a tool result with
+//! `isError` and the wire form, which the agent can read; a protocol error would be shown to nobody.
 
-use std::sync::Arc;
+mod arguments;
+mod gateway;
+mod http;
+mod server;
+mod stdio;
 
-use axum::Router;
-
-use crate::engine::Engine;
-
-/// What MCP serves, behind the token.
-pub(crate) fn routes(_engine: Arc<Engine>) -> Router {
-    Router::new()
-}
+pub(crate) use http::Http;
+pub(crate) use stdio::serve;

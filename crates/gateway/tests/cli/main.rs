@@ -11,6 +11,7 @@ mod classify;
 mod events;
 mod gateway;
 mod lock;
+mod mcp;
 mod running;
 mod steering;
 

@@ -16,27 +16,40 @@ use crate::{code, json, moorline, until};
 pub(crate) struct Gateway {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) child: Child,
+    log: &'static str,
 }
 
 impl Gateway {
     pub(crate) fn start(script: Option<&str>) -> Self {
+        Self::start_logging(script, "info")
+    }
+
+    /// With a filter of what it logs; [`Gateway::log`] has it.
+    pub(crate) fn start_logging(script: Option<&str>, log: &'static str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         if let Some(script) = script {
             std::fs::write(dir.path().join("script.yaml"), script).unwrap();
         }
-        let child = Self::serve(dir.path());
-        let gateway = Self { dir, child };
+        let child = Self::serve(dir.path(), log);
+        let gateway = Self { dir, child, log };
         gateway.until_up();
         gateway
     }
 
-    pub(crate) fn serve(dir: &Path) -> Child {
+    pub(crate) fn serve(dir: &Path, log: &str) -> Child {
         let mut command = moorline(dir);
         command.args(["serve", "--port", "0", "--state", "state"]);
         if dir.join("script.yaml").exists() {
             command.args(["--script", "script.yaml"]);
         }
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let told =
+            std::fs::OpenOptions::new().append(true).create(true).open(dir.join("gateway.log")).unwrap();
+        command.env("MOORLINE_LOG", log).stdout(Stdio::null()).stderr(told).spawn().unwrap()
+    }
+
+    /// What it logged, and any gateway before it on the same state directory.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("gateway.log")).unwrap()
     }
 
     pub(crate) fn until_up(&self) {
@@ -58,7 +71,7 @@ impl Gateway {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.child = Self::serve(self.dir.path());
+        self.child = Self::serve(self.dir.path(), self.log);
         self.until_up();
     }
 
@@ -114,13 +127,18 @@ impl Gateway {
 
     /// Ends the gateway in order and audits what it left.
     pub(crate) fn stop(mut self) -> Value {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        assert!(!self.state().join("gateway.json").exists());
+        self.end();
         let output = self.run(&["audit", "--json"]);
         let audit = json(&output.stdout);
         assert_eq!(code(&output), 0, "{audit:#}");
         audit
+    }
+
+    /// Ends the gateway in order.
+    pub(crate) fn end(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert!(!self.state().join("gateway.json").exists());
     }
 }
 
