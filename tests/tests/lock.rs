@@ -8,6 +8,7 @@
 //! worker is ended by its own pid.
 
 mod lock {
+    mod calls;
     mod containers;
     mod crash;
     mod foreign;

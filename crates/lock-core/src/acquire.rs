@@ -4,14 +4,9 @@
 //! moment at which a live lock becomes reportable. Nothing polls. Dropping the future at any await leaves no ticket, no
 //! file and no watch behind, because each is owned by a value of this function and publishing has no await after it.
 
-use std::{
-    io,
-    os::fd::AsFd,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, os::fd::AsFd, sync::Arc, task::Poll, time::Duration};
 
-use tokio::time::Instant as TokioInstant;
+use tokio::{task::coop, time::Instant as TokioInstant};
 
 use crate::{
     background::Watch,
@@ -21,11 +16,11 @@ use crate::{
     failpoint::step,
     guard_file::{self, Standing},
     held::{Held, TakenOver},
-    hold::Hold,
+    hold::{Acquired, Hold},
     judge::{Limits, Own, State},
     lane::Ticket,
     locks::{Inner, Wait},
-    obstacle::{Obstacle, own_process_report},
+    obstacle::{Obstacle, SeenLock, own_process_report},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
     registry,
@@ -33,6 +28,7 @@ use crate::{
     stats,
     sys::{
         clock::WallMs,
+        fork,
         fs::{self, FileId, Kind},
         kernel,
         process::Identity,
@@ -64,7 +60,7 @@ pub(crate) struct Acquisition<'a> {
     tag: &'a RunTag,
     wait: Wait,
     identity: Arc<Identity>,
-    started: Instant,
+    started: TokioInstant,
     /// A record must stay unchanged this long before it counts as abandoned.
     limits: Limits,
     candidate: Option<Candidate>,
@@ -78,9 +74,8 @@ pub(crate) struct Acquisition<'a> {
     doubted: Option<(FileId, usize)>,
 }
 
-#[allow(clippy::large_enum_variant, reason = "made and taken apart once per look; a box would cost more")]
 enum Look {
-    Acquired(Published, Option<TakenOver>),
+    Acquired(Published, Option<Box<TakenOver>>),
     /// Look again at once: the path changed under the look.
     Again,
     /// Sleep until the watch fires or the time is up.
@@ -104,7 +99,7 @@ impl<'a> Acquisition<'a> {
             tag,
             wait,
             identity: registry::global().identity(),
-            started: Instant::now(),
+            started: TokioInstant::now(),
             limits: Limits { stale: locks.config.stale, grace: if short { SHORT_GRACE } else { GRACE } },
             candidate: None,
             first: true,
@@ -115,20 +110,15 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    pub(crate) async fn run(self) -> Result<Held, LockError> {
-        // An acquire that need not wait has no other await; a loop of them must not keep a runtime's thread to itself. Its
-        // system calls take as long as several polls of a socket, and count as that many.
-        for _ in 0..COST {
-            tokio::task::coop::consume_budget().await;
-        }
+    pub(crate) async fn run(mut self) -> Result<Held, LockError> {
+        consume_budget().await;
         // An unreachable deadline is no deadline.
-        let deadline = self.wait.timeout.and_then(|timeout| TokioInstant::now().checked_add(timeout));
+        let deadline = self.wait.timeout.and_then(|timeout| self.started.checked_add(timeout));
         let mut ticket = registry::global()
             .lanes
             .enter(self.target.key(), self.tag.run())
             .map_err(|_| LockError::self_contention(self.report_within(Relation::ThisRun, 0)))?;
-        let in_time = within(deadline, ticket.turn()).await;
-        if in_time.is_none() {
+        if !ticket.is_head() && within(deadline, ticket.turn()).await.is_none() {
             let position = ticket.position();
             stats::global().timed_out();
             return Err(LockError::timeout(
@@ -143,7 +133,7 @@ impl<'a> Acquisition<'a> {
     }
 
     async fn contend(
-        mut self,
+        &mut self,
         deadline: Option<TokioInstant>,
         ticket: Ticket<LaneKey>,
     ) -> Result<Held, LockError> {
@@ -157,15 +147,9 @@ impl<'a> Acquisition<'a> {
                     stats::global().acquired();
                     let config = &self.locks.config;
                     let max_hold = self.wait.max_hold.unwrap_or(config.max_hold);
-                    let hold = Hold::new(
-                        self.target.clone(),
-                        published,
-                        self.tag.clone(),
-                        ticket,
-                        max_hold,
-                        config.on_hold_exceeded,
-                        taken_over,
-                    );
+                    let acquired = Acquired { published, taken_over, creator: fork::generation() };
+                    let (target, tag) = (self.target.clone(), self.tag.clone());
+                    let hold = Hold::new(acquired, target, tag, ticket, max_hold, config.on_hold_exceeded);
                     let held = Held::new(hold, self.locks.observer.clone());
                     if let Some(observer) = &self.locks.observer {
                         observer.acquired(&held, self.started.elapsed());
@@ -294,7 +278,7 @@ impl<'a> Acquisition<'a> {
         };
         let (evidence, judgement) = judge_now(&judged, &around, &self.limits);
         let state = judgement.state;
-        self.seen = Obstacle::Lock { record: judged.record.clone(), evidence, judgement };
+        self.seen = Obstacle::Lock(Box::new(SeenLock { record: judged.record.clone(), evidence, judgement }));
         if state != State::Contended {
             self.contended = 0;
         }
@@ -355,7 +339,7 @@ impl<'a> Acquisition<'a> {
                     "session lock of a dead owner taken over"
                 );
                 let record = judged.record.clone();
-                Ok(Look::Acquired(published, Some(TakenOver { record, reasons })))
+                Ok(Look::Acquired(published, Some(Box::new(TakenOver { record, reasons }))))
             }
             Reclaimed::Changed => Ok(Look::Again),
             Reclaimed::Contended | Reclaimed::Guarded => {
@@ -479,4 +463,19 @@ impl<'a> Acquisition<'a> {
     fn report_within(&self, relation: Relation, queue_position: usize) -> Report {
         own_process_report(self.target, &self.identity, self.started.elapsed(), relation, queue_position)
     }
+}
+
+/// An acquire that need not wait has no other await, and a loop of them must not keep a runtime's thread to itself. Its
+/// system calls take as long as several polls of a socket, and count as that many.
+async fn consume_budget() {
+    std::future::poll_fn(|context| {
+        for _ in 0..COST {
+            match coop::poll_proceed(context) {
+                Poll::Ready(unit) => unit.made_progress(),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }

@@ -9,10 +9,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -33,16 +30,44 @@ const RETRY_REVOKE: Duration = Duration::from_millis(5);
 pub(crate) struct Background {
     started: OnceLock<Result<Running, io::ErrorKind>>,
     watchers: Mutex<HashMap<WatchId, Vec<Arc<Notify>>>>,
-    due: Mutex<BTreeMap<(Instant, u64), Due>>,
-    /// Nanoseconds after `epoch` at which the thread wakes anyway; `u64::MAX` when it sleeps without a timeout.
-    wakes_at: AtomicU64,
-    next: AtomicU64,
-    epoch: Instant,
+    agenda: Mutex<Agenda>,
+}
+
+/// What is due when, and when the thread looks at it.
+#[derive(Default)]
+struct Agenda {
+    entries: BTreeMap<(Instant, u64), Due>,
+    next: u64,
+    /// When the thread wakes anyway; `None` while it sleeps without a timeout. What is due later need not wake it. The moment
+    /// of an entry that was taken back stays until it has passed: one wake-up for nothing then, where otherwise a hold
+    /// shorter than the thread takes to wake would wake it, and so would the next one.
+    wakes_at: Option<Instant>,
 }
 
 struct Running {
     inotify: Option<Inotify>,
     wake: OwnedFd,
+}
+
+impl Agenda {
+    /// Enters something; whether the thread has to be woken to know of it.
+    fn enter(&mut self, at: Instant, due: Due) -> (DueId, bool) {
+        let id = self.next;
+        self.next += 1;
+        self.entries.insert((at, id), due);
+        let wake = self.wakes_at.is_none_or(|wakes_at| at < wakes_at);
+        if wake {
+            self.wakes_at = Some(at);
+        }
+        (DueId(at, id), wake)
+    }
+
+    /// Until when the thread sleeps, made known before it does so that a later entry need not wake it.
+    fn sleep_until(&mut self, now: Instant) -> Option<Instant> {
+        let first = self.entries.keys().next().map(|(at, _)| *at);
+        self.wakes_at = first.or(self.wakes_at.filter(|at| *at > now));
+        self.wakes_at
+    }
 }
 
 /// What the thread does at a moment.
@@ -136,10 +161,7 @@ impl Background {
         Self {
             started: OnceLock::new(),
             watchers: Mutex::new(HashMap::new()),
-            due: Mutex::new(BTreeMap::new()),
-            wakes_at: AtomicU64::new(u64::MAX),
-            next: AtomicU64::new(0),
-            epoch: Instant::now(),
+            agenda: Mutex::new(Agenda::default()),
         }
     }
 
@@ -177,22 +199,21 @@ impl Background {
     /// Enters something to do after `delay`.
     pub(crate) fn after(&'static self, delay: Duration, due: Due) -> Option<DueId> {
         // A delay beyond what an `Instant` can hold never comes.
-        let at = Instant::now().checked_add(delay)?;
+        self.at(Instant::now().checked_add(delay)?, due)
+    }
+
+    /// Enters something to do at a moment.
+    pub(crate) fn at(&'static self, at: Instant, due: Due) -> Option<DueId> {
         let running = self.running()?;
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.due).insert((at, id), due);
-        if self.nanos(at) < self.wakes_at.load(Ordering::Acquire) {
+        let (id, wake) = lock(&self.agenda).enter(at, due);
+        if wake {
             let _ = rustix::io::write(&running.wake, &1u64.to_ne_bytes());
         }
-        Some(DueId(at, id))
+        Some(id)
     }
 
     pub(crate) fn cancel(&self, id: DueId) {
-        lock(&self.due).remove(&(id.0, id.1));
-    }
-
-    fn nanos(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+        lock(&self.agenda).entries.remove(&(id.0, id.1));
     }
 
     fn running(&'static self) -> Option<&'static Running> {
@@ -225,7 +246,8 @@ impl Background {
             }
         };
         loop {
-            let timeout = self.next_timeout();
+            let now = Instant::now();
+            let timeout = lock(&self.agenda).sleep_until(now).map(|at| at.saturating_duration_since(now));
             let mut fds = vec![PollFd::from_borrowed_fd(running.wake.as_fd(), PollFlags::IN)];
             if let Some(inotify) = &running.inotify {
                 fds.push(PollFd::from_borrowed_fd(inotify.as_fd(), PollFlags::IN));
@@ -244,14 +266,6 @@ impl Background {
         }
     }
 
-    /// The time until the earliest entry, made known before the thread sleeps so that a later one need not wake it.
-    fn next_timeout(&self) -> Option<Duration> {
-        let due = lock(&self.due);
-        let first = due.keys().next().map(|(at, _)| *at);
-        self.wakes_at.store(first.map_or(u64::MAX, |at| self.nanos(at)), Ordering::Release);
-        first.map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
     fn dispatch(&self, inotify: &Inotify) {
         let mut watchers = lock(&self.watchers);
         inotify.drain(|event| match event {
@@ -268,8 +282,8 @@ impl Background {
     fn do_what_is_due(&'static self) {
         loop {
             let due = {
-                let mut all = lock(&self.due);
-                match all.first_entry() {
+                let mut agenda = lock(&self.agenda);
+                match agenda.entries.first_entry() {
                     Some(first) if first.key().0 <= Instant::now() => first.remove(),
                     Some(_) | None => return,
                 }
@@ -303,5 +317,32 @@ impl Background {
     /// Keeps a hold whose release failed, and tries again.
     pub(crate) fn retry_release(&'static self, hold: Arc<Hold>) {
         self.after(RETRY_RELEASE, Due::Release(hold));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_holds_wake_the_thread_once_and_an_earlier_end_wakes_it_again() {
+        let due = || Due::HoldExceeded(std::sync::Weak::new());
+        let (mut agenda, start) = (Agenda::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let (first, wake) = agenda.enter(after(300), due());
+        assert!(wake);
+        // The hold is over before the thread has looked.
+        agenda.entries.remove(&(first.0, first.1));
+        assert_eq!(agenda.sleep_until(start), Some(after(300)));
+        for second in 1..4 {
+            let (id, wake) = agenda.enter(after(300 + second), due());
+            assert!(!wake, "it looks before that in any case");
+            agenda.entries.remove(&(id.0, id.1));
+        }
+        assert!(agenda.enter(after(10), due()).1);
+        assert_eq!(agenda.sleep_until(start), Some(after(10)));
+        agenda.entries.clear();
+        assert_eq!(agenda.sleep_until(after(10)), None, "what has passed wakes nobody");
+        assert!(agenda.enter(after(400), due()).1);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     failpoint::step,
-    nonce,
+    nonce::Nonce,
     sys::{
         fs::{self, Kind, Probe},
         kernel,
@@ -34,7 +34,7 @@ pub(crate) enum GuardTaken {
 
 impl Guard {
     pub(crate) fn publish(target: &Target) -> io::Result<GuardTaken> {
-        let private = target.aside_name(&nonce::fresh());
+        let private = target.aside_name(&Nonce::fresh());
         fs::make_dir_at(target.dir(), &private)?;
         let made = Self::furnish(target, &private);
         step!("guard.furnished");
@@ -74,7 +74,7 @@ impl Drop for Guard {
         if !matches!((there, ours), (Ok(Some(there)), Ok(ours)) if there.id == ours.id) {
             return;
         }
-        let private = self.target.aside_name(&nonce::fresh());
+        let private = self.target.aside_name(&Nonce::fresh());
         // Renamed first, so that the guard vanishes in one step. What fails stays as an orphan that the next waiter sees.
         if kernel::rename_noreplace(self.target.dir(), self.target.guard_name(), &private).is_ok() {
             step!("guard.withdrawn");
@@ -130,7 +130,7 @@ fn clear_orphan(target: &Target, dir: &File) -> io::Result<bool> {
     }
     // Under its `flock`, only its reclaimer could have renamed it, and that one is dead.
     if fs::stat_at(target.dir(), target.guard_name())?.map(|stat| stat.id) == Some(fs::stat_fd(dir)?.id) {
-        let private = target.aside_name(&nonce::fresh());
+        let private = target.aside_name(&Nonce::fresh());
         kernel::rename_noreplace(target.dir(), target.guard_name(), &private)?;
         remove_private(target, &private);
     }

@@ -62,7 +62,7 @@ impl Held {
     /// The token of this acquisition: 128 random bits, new for each one, as written in the lock file.
     #[must_use]
     pub fn token(&self) -> &str {
-        self.hold.nonce()
+        self.hold.nonce().as_str()
     }
 
     /// What is locked.

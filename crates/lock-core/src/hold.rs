@@ -26,11 +26,13 @@ use crate::{
     failpoint::step,
     held::TakenOver,
     lane::Ticket,
+    nonce::Nonce,
     publish::Published,
     registry, stats,
     sync::lock,
     sys::{
         clock,
+        fork::{self, Generation},
         fs::{self, FileId},
         kernel,
     },
@@ -47,9 +49,9 @@ const SETTLE_ABSENT: usize = 3;
 pub(crate) struct Hold {
     target: Target,
     id: FileId,
-    nonce: String,
+    nonce: Nonce,
     tag: RunTag,
-    creator: u32,
+    creator: Generation,
     acquired: Instant,
     max_hold: Duration,
     on_hold_exceeded: OnHoldExceeded,
@@ -62,7 +64,15 @@ pub(crate) struct Hold {
     /// Each reads its end of file once every process that inherited the descriptor has closed it.
     witnesses: Mutex<Vec<io::PipeReader>>,
     exceeded: Mutex<Option<DueId>>,
-    taken_over: Option<TakenOver>,
+    taken_over: Option<Box<TakenOver>>,
+}
+
+/// A lock at the moment at which it became ours.
+pub(crate) struct Acquired {
+    pub(crate) published: Published,
+    pub(crate) taken_over: Option<Box<TakenOver>>,
+    /// The process that published it.
+    pub(crate) creator: Generation,
 }
 
 struct Gate {
@@ -73,21 +83,22 @@ struct Gate {
 
 impl Hold {
     pub(crate) fn new(
+        acquired: Acquired,
         target: Target,
-        published: Published,
         tag: RunTag,
         ticket: Ticket<LaneKey>,
         max_hold: Duration,
         on_hold_exceeded: OnHoldExceeded,
-        taken_over: Option<TakenOver>,
     ) -> Arc<Self> {
+        let Acquired { published, taken_over, creator } = acquired;
+        let now = Instant::now();
         let hold = Arc::new(Self {
             target,
             id: published.id,
             nonce: published.nonce,
             tag,
-            creator: std::process::id(),
-            acquired: Instant::now(),
+            creator,
+            acquired: now,
             max_hold,
             on_hold_exceeded,
             gate: Mutex::new(Gate { file: Some(published.file), ticket: Some(ticket) }),
@@ -100,11 +111,14 @@ impl Hold {
         });
         let registry = registry::global();
         registry.add(&hold);
-        *lock(&hold.exceeded) = registry.background.after(max_hold, Due::HoldExceeded(Arc::downgrade(&hold)));
+        // A hold beyond what an `Instant` can say never ends.
+        *lock(&hold.exceeded) = now
+            .checked_add(max_hold)
+            .and_then(|end| registry.background.at(end, Due::HoldExceeded(Arc::downgrade(&hold))));
         hold
     }
 
-    pub(crate) fn nonce(&self) -> &str {
+    pub(crate) fn nonce(&self) -> &Nonce {
         &self.nonce
     }
 
@@ -121,12 +135,12 @@ impl Hold {
     }
 
     pub(crate) fn taken_over(&self) -> Option<&TakenOver> {
-        self.taken_over.as_ref()
+        self.taken_over.as_deref()
     }
 
     /// Whether this process is a fork of the one that acquired the lock; then it does nothing.
     pub(crate) fn is_forked(&self) -> bool {
-        self.creator != std::process::id()
+        self.creator != fork::generation()
     }
 
     /// Whether nothing is left to release.
@@ -351,9 +365,10 @@ impl Hold {
             );
             Ok(())
         } else if ours {
-            let others_wait = kernel::others_wait(file.as_fd());
-            if let Some(ticket) = &gate.ticket {
-                ticket.released(others_wait);
+            if let Some(ticket) = &mut gate.ticket
+                && ticket.should_ask()
+            {
+                ticket.released(kernel::others_wait(file.as_fd()));
             }
             match fs::unlink_at(self.target.dir(), self.target.lock_name()) {
                 Ok(()) => Ok(()),

@@ -24,6 +24,7 @@ use crate::{
     fence::Fence,
     held::Held,
     journal_error::JournalError,
+    nonce::Nonce,
     record::iso,
     sys::{
         clock::WallMs,
@@ -225,7 +226,7 @@ impl Journal {
         self.check_guard(held)?;
         let target = self.target.clone();
         let io = |operation, source| io_error(&target, operation, source);
-        let private = target.aside_name(&crate::nonce::fresh());
+        let private = target.aside_name(&Nonce::fresh());
         let old = Arc::clone(&self.file);
         let _old_flock = FileLock::take(&target, &old).await?;
         self.check_same_file()?;
@@ -437,7 +438,7 @@ fn repair(
     name.push(format!(".torn-{time}"));
     let mut kept = match fs::create_new(target.dir(), &name) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            name.push(format!("-{}", crate::nonce::fresh()));
+            name.push(format!("-{}", Nonce::fresh()));
             fs::create_new(target.dir(), &name)?
         }
         other => other?,

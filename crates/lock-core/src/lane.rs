@@ -10,7 +10,7 @@
 //! file under every schedule shuttle finds.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map},
     future::poll_fn,
     hash::Hash,
     task::{Poll, Waker},
@@ -20,23 +20,32 @@ use crate::sync::{Arc, Mutex, lock};
 
 /// All lanes of one process.
 pub(crate) struct Lanes<K> {
-    lanes: Mutex<HashMap<K, Lane>>,
+    state: Mutex<State<K>>,
 }
 
+struct State<K> {
+    lanes: HashMap<K, Lane>,
+    /// How many of them have no head.
+    idle: usize,
+}
+
+#[derive(Default)]
 struct Lane {
     next: u64,
     head: Option<Entry>,
     waiting: VecDeque<Entry>,
-    /// Releases in a row at which another process was seen waiting. A lane without head is kept while this is not
-    /// zero, or one task that acquires in a loop would never let another process in.
-    streak: u32,
+    /// Heads since this lane last asked whether another process waits. A lane without head is kept while it counts, or
+    /// one task that acquires in a loop would never let another process in.
+    turns: u32,
+    /// Another process was seen waiting; the next head gives way.
+    owes_a_turn: bool,
 }
 
-/// Releases in a row that one process may keep a lock while another process waits. Small, because the wait of the others
-/// grows with it; more than one, because each hand-over to another process costs wake-ups.
+/// Turns in a row that one process takes before it asks whether another process waits. Small, because the wait of the
+/// others grows with it; more than one, because each hand-over to another process costs wake-ups, and asking a system call.
 const STREAK: u32 = 4;
 
-/// Lanes without head that are kept for their streak before they are swept out.
+/// Lanes without head that are kept for their count before they are swept out.
 const IDLE_LANES: usize = 256;
 
 struct Entry {
@@ -46,10 +55,22 @@ struct Entry {
 }
 
 /// A place in a lane. Dropping it gives the place up.
+///
+/// It keeps what it was told when it became the head, so that an acquisition that meets nobody looks its lane up twice: on
+/// the way in and on the way out.
 pub(crate) struct Ticket<K: Eq + Hash + Clone> {
     lanes: Arc<Lanes<K>>,
     key: K,
     id: u64,
+    head: Option<Head>,
+    /// What the release saw, if it asked: whether another process waits for the lock file.
+    others_wait: Option<bool>,
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    gives_way: bool,
+    asks: bool,
 }
 
 /// The run that asked is already the head.
@@ -58,45 +79,49 @@ pub(crate) struct SameRun;
 
 impl<K: Eq + Hash + Clone> Lanes<K> {
     pub(crate) fn new() -> Self {
-        Self { lanes: Mutex::new(HashMap::new()) }
+        Self { state: Mutex::new(State { lanes: HashMap::new(), idle: 0 }) }
     }
 
     /// Takes the last place of the lane of `key`; refused when `run` itself is the head, for it would wait for itself.
-    pub(crate) fn enter(self: &Arc<Self>, key: K, run: Arc<str>) -> Result<Ticket<K>, SameRun> {
-        let mut lanes = lock(&self.lanes);
-        let id = match lanes.get_mut(&key) {
-            Some(lane) => {
-                if lane.head.as_ref().is_some_and(|head| head.run == run) {
-                    return Err(SameRun);
-                }
-                let id = lane.next;
-                lane.next += 1;
-                let entry = Entry { id, run, waker: None };
-                match lane.head {
-                    Some(_) => lane.waiting.push_back(entry),
-                    None => lane.head = Some(entry),
-                }
-                id
+    pub(crate) fn enter(self: &Arc<Self>, key: &K, run: &Arc<str>) -> Result<Ticket<K>, SameRun> {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        let lane = match state.lanes.entry(key.clone()) {
+            hash_map::Entry::Occupied(lane) => {
+                let lane = lane.into_mut();
+                state.idle -= usize::from(lane.head.is_none());
+                lane
+            }
+            hash_map::Entry::Vacant(place) => place.insert(Lane::default()),
+        };
+        if lane.head.as_ref().is_some_and(|head| head.run == *run) {
+            return Err(SameRun);
+        }
+        let id = lane.next;
+        lane.next += 1;
+        let entry = Entry { id, run: Arc::clone(run), waker: None };
+        let head = match lane.head {
+            Some(_) => {
+                lane.waiting.push_back(entry);
+                None
             }
             None => {
-                if lanes.len() >= IDLE_LANES {
-                    lanes.retain(|_, lane| lane.head.is_some());
-                }
-                let head = Some(Entry { id: 0, run, waker: None });
-                lanes.insert(key.clone(), Lane { next: 1, head, waiting: VecDeque::new(), streak: 0 });
-                0
+                lane.head = Some(entry);
+                Some(lane.begin())
             }
         };
-        Ok(Ticket { lanes: Arc::clone(self), key, id })
+        drop(guard);
+        Ok(Ticket { lanes: Arc::clone(self), key: key.clone(), id, head, others_wait: None })
     }
 }
 
 #[cfg(test)]
 #[allow(dead_code, reason = "asked by tests/queue_model.rs, which includes this file, not by the unit tests")]
 impl<K> Lanes<K> {
-    /// How many lanes are kept in memory.
-    pub(crate) fn kept(&self) -> usize {
-        lock(&self.lanes).len()
+    /// How many lanes are kept in memory, and how many of them are counted as idle.
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.lanes.len(), state.idle)
     }
 }
 
@@ -105,9 +130,13 @@ impl<K: Eq + Hash + Clone> Ticket<K> {
     /// it up.
     pub(crate) async fn turn(&mut self) {
         poll_fn(|context| {
-            let mut lanes = lock(&self.lanes.lanes);
-            let Some(lane) = lanes.get_mut(&self.key) else { return Poll::Ready(()) };
+            if self.head.is_some() {
+                return Poll::Ready(());
+            }
+            let mut state = lock(&self.lanes.state);
+            let Some(lane) = state.lanes.get_mut(&self.key) else { return Poll::Ready(()) };
             if lane.is_head(self.id) {
+                self.head = Some(lane.begin());
                 return Poll::Ready(());
             }
             if let Some(entry) = lane.waiting.iter_mut().find(|entry| entry.id == self.id) {
@@ -121,30 +150,32 @@ impl<K: Eq + Hash + Clone> Ticket<K> {
         .await;
     }
 
+    /// Whether it has become the head and knows it.
+    pub(crate) fn is_head(&self) -> bool {
+        self.head.is_some()
+    }
+
     /// How many stand before this ticket: 0 for the head.
     pub(crate) fn position(&self) -> usize {
-        let lanes = lock(&self.lanes.lanes);
-        lanes.get(&self.key).map_or(0, |lane| {
+        let state = lock(&self.lanes.state);
+        state.lanes.get(&self.key).map_or(0, |lane| {
             lane.waiting.iter().position(|entry| entry.id == self.id).map_or(0, |place| place + 1)
         })
     }
 
-    /// Told at release whether another process waits for the lock file.
-    pub(crate) fn released(&self, others_wait: bool) {
-        if let Some(lane) = lock(&self.lanes.lanes).get_mut(&self.key) {
-            lane.streak = if others_wait { lane.streak.saturating_add(1) } else { 0 };
-        }
+    /// Whether this head is the one of its streak that asks, at release, whether another process waits.
+    pub(crate) fn should_ask(&self) -> bool {
+        self.head.is_some_and(|head| head.asks)
     }
 
-    /// Whether this head should let another process go first. Answers yes once per streak.
+    /// Told what the one that asked saw; it counts once the place is given up.
+    pub(crate) fn released(&mut self, others_wait: bool) {
+        self.others_wait = Some(others_wait);
+    }
+
+    /// Whether this head should let another process go first.
     pub(crate) fn should_give_way(&self) -> bool {
-        lock(&self.lanes.lanes).get_mut(&self.key).is_some_and(|lane| {
-            let due = lane.streak >= STREAK;
-            if due {
-                lane.streak = 0;
-            }
-            due
-        })
+        self.head.is_some_and(|head| head.gives_way)
     }
 }
 
@@ -152,23 +183,39 @@ impl Lane {
     fn is_head(&self, id: u64) -> bool {
         self.head.as_ref().is_some_and(|head| head.id == id)
     }
+
+    /// What a new head has to know.
+    fn begin(&mut self) -> Head {
+        self.turns = self.turns.saturating_add(1);
+        Head { gives_way: std::mem::take(&mut self.owes_a_turn), asks: self.turns >= STREAK }
+    }
 }
 
 impl<K: Eq + Hash + Clone> Drop for Ticket<K> {
     fn drop(&mut self) {
         let waker = {
-            let mut lanes = lock(&self.lanes.lanes);
-            let Some(lane) = lanes.get_mut(&self.key) else { return };
+            let mut guard = lock(&self.lanes.state);
+            let state = &mut *guard;
+            // By `entry`, because a lane that is left empty is removed at this same place.
+            let hash_map::Entry::Occupied(mut place) = state.lanes.entry(self.key.clone()) else { return };
+            let lane = place.get_mut();
             if !lane.is_head(self.id) {
                 lane.waiting.retain(|entry| entry.id != self.id);
                 return;
+            }
+            // One that left without asking leaves it to the next.
+            if let Some(others_wait) = self.others_wait {
+                (lane.turns, lane.owes_a_turn) = (0, others_wait);
             }
             lane.head = lane.waiting.pop_front();
             match &mut lane.head {
                 Some(next) => next.waker.take(),
                 None => {
-                    if lane.streak == 0 {
-                        lanes.remove(&self.key);
+                    if lane.turns == 0 && !lane.owes_a_turn {
+                        place.remove();
+                    } else {
+                        state.idle += 1;
+                        state.sweep();
                     }
                     None
                 }
@@ -177,6 +224,16 @@ impl<K: Eq + Hash + Clone> Drop for Ticket<K> {
         // Outside the lock: waking may run the other task at once.
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+}
+
+impl<K> State<K> {
+    /// Forgets the counts when there are many; a lane in use is not touched.
+    fn sweep(&mut self) {
+        if self.idle > IDLE_LANES {
+            self.lanes.retain(|_, lane| lane.head.is_some());
+            self.idle = 0;
         }
     }
 }

@@ -146,12 +146,12 @@ impl Locks {
     /// # Errors
     /// [`LockError::Unavailable`] when the path cannot be resolved.
     pub fn revoke_own(&self, path: &Path) -> Result<Vec<String>, LockError> {
-        let key = Target::of_either(path)?.key();
-        let holds = registry::global().all().into_iter().filter(|hold| hold.target().key() == key);
+        let target = Target::of_either(path)?;
+        let holds = registry::global().all().into_iter().filter(|hold| hold.target().key() == target.key());
         Ok(holds
             .map(|hold| {
                 hold.revoke(LostHow::Revoked);
-                hold.nonce().to_owned()
+                hold.nonce().to_string()
             })
             .collect())
     }

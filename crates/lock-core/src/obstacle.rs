@@ -14,7 +14,6 @@ use crate::{
     target::Target,
 };
 
-#[allow(clippy::large_enum_variant, reason = "one per acquisition, written in place")]
 pub(crate) enum Obstacle {
     /// Nothing yet, or what stood there is gone.
     Nothing,
@@ -22,8 +21,14 @@ pub(crate) enum Obstacle {
     Unreadable,
     /// The guard that reclaimers of other programs put there, with what it says of its owner.
     Guard { says: String },
-    /// A lock.
-    Lock { record: Record, evidence: Evidence, judgement: Judgement },
+    /// A lock. Boxed, because most acquisitions meet none and should not carry room for it.
+    Lock(Box<SeenLock>),
+}
+
+pub(crate) struct SeenLock {
+    pub(crate) record: Record,
+    pub(crate) evidence: Evidence,
+    pub(crate) judgement: Judgement,
 }
 
 impl Obstacle {
@@ -32,7 +37,7 @@ impl Obstacle {
         match self {
             Self::Nothing => &[],
             Self::Unreadable | Self::Guard { .. } => &[Reason::UnverifiableOwner],
-            Self::Lock { judgement, .. } => &judgement.reasons,
+            Self::Lock(lock) => &lock.judgement.reasons,
         }
     }
 
@@ -40,15 +45,15 @@ impl Obstacle {
     pub(crate) fn is_live_stale(&self) -> bool {
         match self {
             Self::Nothing | Self::Unreadable | Self::Guard { .. } => false,
-            Self::Lock { judgement, .. } => judgement.live_stale(),
+            Self::Lock(lock) => lock.judgement.live_stale(),
         }
     }
 
     fn relation(&self) -> Relation {
         match self {
             Self::Nothing | Self::Unreadable | Self::Guard { .. } => Relation::Unprovable,
-            Self::Lock { evidence, judgement, .. } => match judgement.state {
-                State::Live if evidence.own == Own::Registered => Relation::ThisProcess,
+            Self::Lock(lock) => match lock.judgement.state {
+                State::Live if lock.evidence.own == Own::Registered => Relation::ThisProcess,
                 State::Live => Relation::OtherProcess,
                 State::Contended | State::Dead | State::Unknown => Relation::Unprovable,
             },
@@ -63,10 +68,10 @@ impl Obstacle {
         match self {
             Self::Nothing | Self::Unreadable => {}
             Self::Guard { says } => report.reclaim_guard = Some(says.clone()),
-            Self::Lock { record, evidence, .. } => {
-                report.record = record.clone();
-                report.age = record.age(WallMs::now());
-                report.pid_alive = pid_alive(evidence.pid);
+            Self::Lock(lock) => {
+                report.record = lock.record.clone();
+                report.age = lock.record.age(WallMs::now());
+                report.pid_alive = pid_alive(lock.evidence.pid);
             }
         }
         report

@@ -12,7 +12,8 @@ use std::{ffi::OsString, fs::File, io, os::unix::fs::FileExt, time::Duration};
 
 use crate::{
     failpoint::step,
-    nonce, record,
+    nonce::Nonce,
+    record,
     sys::{
         clock::WallMs,
         fs::{self, FileId, Probe},
@@ -42,7 +43,7 @@ pub enum PublishMode {
 pub(crate) struct Candidate {
     file: File,
     id: FileId,
-    nonce: String,
+    nonce: Nonce,
     /// The private name, while it has one.
     named: Option<PrivateName>,
     mode: PublishMode,
@@ -54,7 +55,7 @@ pub(crate) struct Candidate {
 pub(crate) struct Published {
     pub(crate) file: File,
     pub(crate) id: FileId,
-    pub(crate) nonce: String,
+    pub(crate) nonce: Nonce,
 }
 
 /// A private name in the directory, removed when dropped.
@@ -81,7 +82,7 @@ impl Drop for PrivateName {
 
 impl Candidate {
     pub(crate) fn create(target: &Target, mode: PublishMode) -> io::Result<Self> {
-        let nonce = nonce::fresh();
+        let nonce = Nonce::fresh();
         let unnamed = match mode {
             PublishMode::Unnamed => match kernel::unnamed_file(target.dir()) {
                 Ok(file) => Some(file),

@@ -15,6 +15,7 @@ use crate::{
     failpoint::step,
     guard_file::{Guard, GuardTaken},
     judge::{Limits, Probe},
+    nonce::Nonce,
     publish::{Candidate, Published, is_unsupported},
     record::Record,
     sys::{fs, kernel},
@@ -138,7 +139,7 @@ fn put_away(target: &Target, judged: &Judged, aside: &OsStr) {
         return;
     }
     let mut kept = target.lock_name().to_owned();
-    kept.push(format!(".kept-{}", crate::nonce::fresh()));
+    kept.push(format!(".kept-{}", Nonce::fresh()));
     if kernel::rename_noreplace(target.dir(), aside, &kept).is_ok() {
         tracing::warn!(lock = %target.lock_path().display(), ?kept, "what stood in the lock's place was no lock; it is kept");
     }

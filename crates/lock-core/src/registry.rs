@@ -11,7 +11,16 @@ use std::{
 };
 
 use crate::{
-    background::Background, hold::Hold, lane::Lanes, sync::lock, sys::process::Identity, target::LaneKey,
+    background::Background,
+    hold::Hold,
+    lane::Lanes,
+    nonce::Nonce,
+    sync::lock,
+    sys::{
+        fork::{self, Generation},
+        process::Identity,
+    },
+    target::LaneKey,
 };
 
 static GLOBAL: LazyLock<Registry> = LazyLock::new(|| Registry {
@@ -23,8 +32,8 @@ static GLOBAL: LazyLock<Registry> = LazyLock::new(|| Registry {
 
 pub(crate) struct Registry {
     pub(crate) lanes: Arc<Lanes<LaneKey>>,
-    holds: Mutex<HashMap<String, Weak<Hold>>>,
-    identity: Mutex<Option<Arc<Identity>>>,
+    holds: Mutex<HashMap<Nonce, Weak<Hold>>>,
+    identity: Mutex<Option<(Generation, Arc<Identity>)>>,
     pub(crate) background: Background,
 }
 
@@ -36,31 +45,33 @@ impl Registry {
     /// This process's identity; read anew after a fork.
     pub(crate) fn identity(&self) -> Arc<Identity> {
         let mut identity = lock(&self.identity);
+        let generation = fork::generation();
         match &*identity {
-            Some(known) if known.pid == std::process::id() => Arc::clone(known),
+            Some((known, of_it)) if *known == generation => Arc::clone(of_it),
             Some(_) | None => {
                 let fresh = Arc::new(Identity::of_this_process());
-                *identity = Some(Arc::clone(&fresh));
+                *identity = Some((generation, Arc::clone(&fresh)));
                 fresh
             }
         }
     }
 
     pub(crate) fn add(&self, hold: &Arc<Hold>) {
-        lock(&self.holds).insert(hold.nonce().to_owned(), Arc::downgrade(hold));
+        lock(&self.holds).insert(*hold.nonce(), Arc::downgrade(hold));
     }
 
-    pub(crate) fn remove(&self, nonce: &str) {
+    pub(crate) fn remove(&self, nonce: &Nonce) {
         lock(&self.holds).remove(nonce);
     }
 
+    /// Whether a record's nonce is that of a lock this process holds.
     pub(crate) fn holds(&self, nonce: &str) -> bool {
-        lock(&self.holds).contains_key(nonce)
+        Nonce::read(nonce).is_some_and(|nonce| lock(&self.holds).contains_key(&nonce))
     }
 
     #[cfg(feature = "control")]
     pub(crate) fn find(&self, nonce: &str) -> Option<Arc<Hold>> {
-        lock(&self.holds).get(nonce).and_then(Weak::upgrade)
+        lock(&self.holds).get(&Nonce::read(nonce)?).and_then(Weak::upgrade)
     }
 
     /// Every lock this process holds now.

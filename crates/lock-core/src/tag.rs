@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::nonce;
+use crate::nonce::Nonce;
 
 /// Names the run that asks. Two requests with one run id are the same run: the second is refused at once as
 /// self-contention while the first owns the lock, because it would wait for itself.
@@ -22,7 +22,7 @@ impl RunTag {
     /// A run that has no name of its own: every call is another run.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self::new(&nonce::fresh())
+        Self::new(Nonce::fresh().as_str())
     }
 
     /// Adds the session the run belongs to, for people who read the record.
@@ -44,8 +44,8 @@ impl RunTag {
         self.session_key.as_deref()
     }
 
-    pub(crate) fn run(&self) -> Arc<str> {
-        Arc::clone(&self.run_id)
+    pub(crate) fn run(&self) -> &Arc<str> {
+        &self.run_id
     }
 }
 

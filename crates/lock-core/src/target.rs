@@ -5,7 +5,9 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt, io,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,6 +15,7 @@ use std::{
 
 use crate::{
     error::LockError,
+    nonce::Nonce,
     sys::fs::{self, Kind},
     sys::kernel,
 };
@@ -27,7 +30,6 @@ pub struct Target(Arc<Inner>);
 struct Inner {
     dir: OwnedFd,
     dir_path: PathBuf,
-    name: OsString,
     lock_name: OsString,
     guard_name: OsString,
     key: LaneKey,
@@ -35,10 +37,26 @@ struct Inner {
 }
 
 /// What makes two targets the same lane: the directory itself, not the path it was reached by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LaneKey {
+    /// Of the other two, made once: each acquisition looks the key up.
+    hash: u64,
     dir: fs::FileId,
-    name: OsString,
+    name: Arc<OsStr>,
+}
+
+impl LaneKey {
+    fn new(dir: fs::FileId, name: &OsStr) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (dir, name).hash(&mut hasher);
+        Self { hash: hasher.finish(), dir, name: name.into() }
+    }
+}
+
+impl Hash for LaneKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 impl Target {
@@ -87,8 +105,7 @@ impl Target {
         let lock_name = with_suffix(name, LOCK);
         Ok(Self(Arc::new(Inner {
             guard_name: with_suffix(&lock_name, ".reclaim"),
-            key: LaneKey { dir: dir_id, name: name.to_owned() },
-            name: name.to_owned(),
+            key: LaneKey::new(dir_id, name),
             lock_name,
             dir,
             dir_path,
@@ -107,7 +124,7 @@ impl Target {
     /// Path of the file.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.0.dir_path.join(&self.0.name)
+        self.0.dir_path.join(self.name())
     }
 
     /// Path of its lock.
@@ -131,7 +148,7 @@ impl Target {
     }
 
     pub(crate) fn name(&self) -> &OsStr {
-        &self.0.name
+        &self.0.key.name
     }
 
     pub(crate) fn lock_name(&self) -> &OsStr {
@@ -142,16 +159,16 @@ impl Target {
         &self.0.guard_name
     }
 
-    pub(crate) fn key(&self) -> LaneKey {
-        self.0.key.clone()
+    pub(crate) fn key(&self) -> &LaneKey {
+        &self.0.key
     }
 
     /// A private name beside the lock, for a file on its way in or out.
-    pub(crate) fn aside_name(&self, nonce: &str) -> OsString {
+    pub(crate) fn aside_name(&self, nonce: &Nonce) -> OsString {
         let mut name = OsString::from(".");
-        name.push(&self.0.name);
+        name.push(self.name());
         name.push(".");
-        name.push(nonce);
+        name.push(nonce.as_str());
         name.push(ASIDE);
         name
     }
@@ -172,7 +189,7 @@ pub(crate) fn is_aside(name: &OsStr) -> bool {
         name.strip_prefix('.')
             .and_then(|name| name.strip_suffix(ASIDE))
             .and_then(|name| name.rsplit_once('.'))
-            .is_some_and(|(_, nonce)| nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .is_some_and(|(_, nonce)| Nonce::read(nonce).is_some())
     })
 }
 

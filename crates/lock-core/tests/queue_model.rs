@@ -60,27 +60,46 @@ impl World {
     }
 
     fn enter(&self, who: usize) -> Ticket<&'static str> {
-        self.lanes.enter(KEY, format!("run-{who}").into()).unwrap()
+        self.lanes.enter(&KEY, &format!("run-{who}").into()).unwrap()
     }
 
     /// The critical section of a head.
-    fn serve(&self, who: usize, ticket: &Ticket<&'static str>) {
+    fn serve(&self, who: usize, ticket: &mut Ticket<&'static str>) {
         assert_eq!(self.inside.fetch_add(1, Ordering::SeqCst), 0, "two heads");
         assert_eq!(ticket.position(), 0);
         lock(&self.served).push(who);
         thread::yield_now();
-        ticket.released(who.is_multiple_of(2));
+        if ticket.should_ask() {
+            ticket.released(who.is_multiple_of(2));
+        }
         assert_eq!(self.inside.fetch_sub(1, Ordering::SeqCst), 1);
     }
 
-    /// Nothing is left: a newcomer is served at once, and after it no lane is kept but for its streak.
+    /// Newcomers are served at once until one of them asks and sees nobody: then nothing of the lane is kept.
+    fn drain(&self, key: &'static str) {
+        let (kept, _) = self.lanes.kept();
+        for newcomer in 0..16 {
+            let mut last = self.lanes.enter(&key, &format!("last-{newcomer}").into()).unwrap();
+            assert_eq!(last.position(), 0);
+            block_on(last.turn());
+            let asks = last.should_ask();
+            if asks {
+                last.released(false);
+            }
+            drop(last);
+            let (now, idle) = self.lanes.kept();
+            assert_eq!(now, idle, "without heads every lane is idle");
+            if asks {
+                assert!(now == 0 || now < kept, "the lane is left behind");
+                return;
+            }
+        }
+        panic!("nobody asked whether another process waits");
+    }
+
     fn is_empty_again(&self) {
-        let mut last = self.enter(usize::MAX - 1);
-        assert_eq!(last.position(), 0);
-        block_on(last.turn());
-        last.released(false);
-        drop(last);
-        assert_eq!(self.lanes.kept(), 0, "a lane is left behind");
+        self.drain(KEY);
+        assert_eq!(self.lanes.kept(), (0, 0), "a lane is left behind");
     }
 }
 
@@ -119,7 +138,7 @@ fn tickets_are_served_in_the_order_they_were_taken() {
                 let world = Arc::clone(&world);
                 thread::spawn(move || {
                     block_on(ticket.turn());
-                    world.serve(who, &ticket);
+                    world.serve(who, &mut ticket);
                 })
             })
             .collect();
@@ -145,7 +164,7 @@ fn whoever_gives_up_at_whatever_await_keeps_nobody_waiting() {
                 thread::spawn(move || {
                     if polls == usize::MAX {
                         block_on(ticket.turn());
-                        world.serve(who, &ticket);
+                        world.serve(who, &mut ticket);
                     } else if block_on(give_up_after(ticket.turn(), polls)).is_some() {
                         // Its turn had come already; dropping it without work must hand the turn on as well.
                         assert_eq!(world.inside.load(Ordering::SeqCst), 0);
@@ -173,7 +192,7 @@ fn a_future_dropped_and_asked_again_keeps_its_place() {
                     // A deadline dropped the future, not the ticket; the waker of the first one must not be missed.
                     let _ = block_on(give_up_after(ticket.turn(), 1));
                     block_on(ticket.turn());
-                    world.serve(who, &ticket);
+                    world.serve(who, &mut ticket);
                 })
             })
             .collect();
@@ -199,7 +218,7 @@ fn newcomers_race_with_leavers_and_with_each_other() {
                         }
                         block_on(ticket.turn());
                         let _ = ticket.should_give_way();
-                        world.serve(who, &ticket);
+                        world.serve(who, &mut ticket);
                     }
                 })
             })
@@ -211,21 +230,46 @@ fn newcomers_race_with_leavers_and_with_each_other() {
 }
 
 #[test]
+fn one_head_in_a_streak_asks_and_what_it_saw_makes_the_next_one_give_way() {
+    // One thread: there is one schedule.
+    let model = || {
+        let world = World::new();
+        let mut asked_at = Vec::new();
+        for turn in 0..12 {
+            let mut ticket = world.enter(turn);
+            assert_eq!(ticket.should_give_way(), turn > 0 && asked_at.last() == Some(&(turn - 1)), "{turn}");
+            if turn == 3 {
+                // Cancelled before its release: the next one asks in its place.
+                assert!(ticket.should_ask());
+                continue;
+            }
+            if ticket.should_ask() {
+                ticket.released(true);
+                asked_at.push(turn);
+            }
+        }
+        assert_eq!(asked_at, [4, 8]);
+    };
+    shuttle::check_random(model, 1);
+}
+
+#[test]
 fn the_head_itself_is_told_and_lanes_do_not_touch_each_other() {
     check(|| {
         let world = World::new();
         let head = world.enter(1);
-        assert!(world.lanes.enter(KEY, "run-1".into()).is_err());
+        assert!(world.lanes.enter(&KEY, &"run-1".into()).is_err());
         let other = thread::spawn({
             let world = Arc::clone(&world);
             move || {
-                let mut ticket = world.lanes.enter("another", "run-1".into()).unwrap();
+                let mut ticket = world.lanes.enter(&"another", &"run-1".into()).unwrap();
                 block_on(ticket.turn());
                 assert_eq!(ticket.position(), 0);
             }
         });
         drop(head);
         other.join().unwrap();
+        world.drain("another");
         world.is_empty_again();
     });
 }

@@ -6,6 +6,12 @@ use std::{path::Path, process::Command, time::Duration};
 #[derive(Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
+impl From<Vec<Duration>> for Samples {
+    fn from(samples: Vec<Duration>) -> Self {
+        Self(samples)
+    }
+}
+
 impl Samples {
     pub(crate) fn push(&mut self, sample: Duration) {
         self.0.push(sample);

@@ -1,86 +1,162 @@
 //! Acquire and release with nobody else about, beside the system calls that publishing a file takes.
 
 use std::{
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsRawFd, OwnedFd},
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use moorline_lock_core::{LockConfig, Locks, RunTag, Target};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+use tokio::runtime::Runtime;
 
 use crate::figures::{Samples, us};
 
-const ROUNDS: usize = 200;
-const IN_A_ROUND: usize = 100;
+/// A round is a batch of each thing, one after the other: what disturbs the machine for longer disturbs all of them.
+const ROUNDS: usize = 800;
+const IN_A_BATCH: usize = 25;
 
-pub(crate) fn run(dir: &Path) {
-    println!("\nuncontended acquire + release");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let target = Target::sidecar_of(&dir.join("session.jsonl")).unwrap();
-    let locks = Locks::new(LockConfig::default());
-    let tag = RunTag::new("bench").in_session("agent:bench:one");
-    let open = rustix::fs::open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    let (mut floor, mut written, mut bare, mut lock) =
-        (Samples::default(), Samples::default(), Samples::default(), Samples::default());
-    runtime.block_on(async {
-        // In turns, so that a noisy neighbour hits all alike.
-        for _ in 0..ROUNDS {
-            for _ in 0..IN_A_ROUND {
-                let began = Instant::now();
-                publish(&open, &[]);
-                floor.push(began.elapsed());
-            }
-            for _ in 0..IN_A_ROUND {
-                let began = Instant::now();
-                publish(&open, &[b' '; 400]);
-                written.push(began.elapsed());
-            }
-            for _ in 0..IN_A_ROUND {
-                let began = Instant::now();
-                protocol(&open, &[b' '; 400]);
-                bare.push(began.elapsed());
-            }
-            for _ in 0..IN_A_ROUND {
-                let began = Instant::now();
-                let held = locks.acquire(&target, &tag).await.unwrap();
-                held.release().await.unwrap();
-                lock.push(began.elapsed());
-            }
+/// What is measured. The first is the floor that the target names.
+const WHAT: [&str; 5] = [
+    "floor: O_TMPFILE + linkat + unlink",
+    "the same, linked by descriptor",
+    "floor with the 334 bytes of a record written",
+    "all system calls of the protocol, bare",
+    "acquire + release",
+];
+const FLOOR: usize = 0;
+const LOCK: usize = WHAT.len() - 1;
+
+struct Place {
+    dir: OwnedFd,
+    runtime: Runtime,
+    target: Target,
+    locks: Locks,
+    tag: RunTag,
+}
+
+impl Place {
+    fn new(dir: &Path) -> Self {
+        Self {
+            dir: rustix::fs::open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap(),
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+            target: Target::sidecar_of(&dir.join("session.jsonl")).unwrap(),
+            locks: Locks::new(LockConfig::default()),
+            tag: RunTag::new("bench").in_session("agent:bench:one"),
         }
-    });
-    floor.line("floor: O_TMPFILE + linkat + unlink");
-    written.line("the same with 400 bytes written");
-    bare.line("all system calls of the protocol");
-    lock.line("acquire + release");
-    let mut ratio = |percent| us(lock.percentile(percent)) / us(floor.percentile(percent));
-    let (p50, p99) = (ratio(50.0), ratio(99.0));
-    println!("  ratio to the floor: p50 {p50:.2}, p99 {p99:.2} (target <= 1.6)");
+    }
+
+    /// A batch of one thing; each single time.
+    fn batch(&self, what: usize) -> Vec<Duration> {
+        let repeat = |work: &dyn Fn()| {
+            let timed = |_| {
+                let began = Instant::now();
+                work();
+                began.elapsed()
+            };
+            (0..IN_A_BATCH).map(timed).collect()
+        };
+        match what {
+            0 => repeat(&|| publish(&self.dir, &[], Link::ByPath)),
+            1 => repeat(&|| publish(&self.dir, &[], Link::ByDescriptor)),
+            2 => repeat(&|| publish(&self.dir, &[b' '; 334], Link::ByPath)),
+            3 => repeat(&|| protocol(&self.dir, &[b' '; 334])),
+            _ => self.runtime.block_on(async {
+                let mut times = Vec::with_capacity(IN_A_BATCH);
+                for _ in 0..IN_A_BATCH {
+                    let began = Instant::now();
+                    let held = self.locks.acquire(&self.target, &self.tag).await.unwrap();
+                    held.release().await.unwrap();
+                    times.push(began.elapsed());
+                }
+                times
+            }),
+        }
+    }
+}
+
+/// The median time of an acquire + release.
+pub(crate) fn run(dir: &Path) -> Duration {
+    println!("\nuncontended acquire + release");
+    let place = Place::new(dir);
+    let mut samples: [Samples; WHAT.len()] = Default::default();
+    let mut ratios = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        let mut medians = [0.0; WHAT.len()];
+        for turn in 0..WHAT.len() {
+            // Every thing follows each of the others in turn.
+            let what = if round % 2 == 0 { turn } else { WHAT.len() - 1 - turn };
+            let mut batch = Samples::from(place.batch(what));
+            medians[what] = us(batch.percentile(50.0));
+            samples[what].extend(batch);
+        }
+        ratios.push(medians[LOCK] / medians[FLOOR]);
+    }
+    for (what, samples) in WHAT.iter().zip(&mut samples) {
+        samples.line(what);
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
+    println!(
+        "  ratio to the floor, of {ROUNDS} rounds of {IN_A_BATCH}: median {:.2}, p10 {:.2}, p90 {:.2} (target <= 1.6)",
+        at(50),
+        at(10),
+        at(90)
+    );
+    samples[LOCK].percentile(50.0)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Link {
+    ByPath,
+    ByDescriptor,
+}
+
+fn link(file: &OwnedFd, dir: &OwnedFd, how: Link) {
+    let name = "floor.lock";
+    match how {
+        Link::ByPath => {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, path.as_str(), dir, name, AtFlags::SYMLINK_FOLLOW).unwrap();
+        }
+        // Where the kernel refuses it the path is what there is.
+        Link::ByDescriptor => rustix::fs::linkat(file, "", dir, name, AtFlags::EMPTY_PATH)
+            .unwrap_or_else(|_| link(file, dir, Link::ByPath)),
+    }
 }
 
 /// What any lock file that appears whole needs.
-fn publish(dir: impl AsFd, bytes: &[u8]) {
+fn publish(dir: &OwnedFd, bytes: &[u8], how: Link) {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
+    let file = rustix::fs::openat(dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
     if !bytes.is_empty() {
         rustix::io::pwrite(&file, bytes, 0).unwrap();
     }
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    rustix::fs::linkat(CWD, path.as_str(), &dir, "floor.lock", AtFlags::SYMLINK_FOLLOW).unwrap();
-    rustix::fs::unlinkat(&dir, "floor.lock", AtFlags::empty()).unwrap();
+    link(&file, dir, how);
+    rustix::fs::unlinkat(dir, "floor.lock", AtFlags::empty()).unwrap();
 }
 
-/// The calls of an acquire and a release and nothing else: guard absent, publish under `flock`, both looks at one's own file.
-fn protocol(dir: impl AsFd, bytes: &[u8]) {
-    let stat = |name: &str| rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW);
+/// The calls of every acquire and release and nothing else, in their order.
+fn protocol(dir: &OwnedFd, bytes: &[u8]) {
+    let stat = |name: &str| rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
     assert!(stat("floor.lock.reclaim").is_err());
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let file = rustix::fs::openat(dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
     let id = rustix::fs::fstat(&file).unwrap().st_ino;
     rustix::io::pwrite(&file, bytes, 0).unwrap();
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    rustix::fs::linkat(CWD, path.as_str(), &dir, "floor.lock", AtFlags::SYMLINK_FOLLOW).unwrap();
+    link(&file, dir, Link::ByDescriptor);
     assert_eq!(stat("floor.lock").unwrap().st_ino, id);
-    rustix::fs::unlinkat(&dir, "floor.lock", AtFlags::empty()).unwrap();
+    rustix::fs::unlinkat(dir, "floor.lock", AtFlags::empty()).unwrap();
+}
+
+/// Only acquire and release, so many times.
+pub(crate) fn cycles(count: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path());
+    place.runtime.block_on(async {
+        for _ in 0..count {
+            place.locks.acquire(&place.target, &place.tag).await.unwrap().release().await.unwrap();
+        }
+    });
 }

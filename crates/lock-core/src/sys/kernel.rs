@@ -6,9 +6,13 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
 
 use super::fs::Probe;
 
@@ -24,8 +28,22 @@ pub(crate) fn unnamed_file(dir: impl AsFd) -> io::Result<File> {
 /// Gives an unnamed file its name; fails with `AlreadyExists` when the name is taken. Works once per file: the kernel
 /// refuses to link a file again whose last name was removed.
 pub(crate) fn link_unnamed(file: &File, dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    // By the descriptor alone, which costs half of the way through `/proc`. Before Linux 6.10 that takes
+    // CAP_DAC_READ_SEARCH, and since then the credentials that opened the file; `/proc` takes neither.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    if !REFUSED.load(Ordering::Relaxed) {
+        match rustix::fs::linkat(file, "", &dir, name, AtFlags::EMPTY_PATH) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => return Err(Errno::EXIST.into()),
+            Err(_) => {}
+        }
+    }
     let path = descriptor_path(file.as_fd());
-    Ok(rustix::fs::linkat(CWD, path.as_str(), dir, name, AtFlags::SYMLINK_FOLLOW)?)
+    let linked = rustix::fs::linkat(CWD, path.as_str(), dir, name, AtFlags::SYMLINK_FOLLOW);
+    if matches!(linked, Ok(()) | Err(Errno::EXIST)) {
+        REFUSED.store(true, Ordering::Relaxed);
+    }
+    Ok(linked?)
 }
 
 /// Swaps two names atomically; neither is ever absent.

@@ -15,6 +15,7 @@ compile_error!(
 );
 
 pub(crate) mod clock;
+pub(crate) mod fork;
 pub(crate) mod fs;
 #[cfg(target_os = "linux")]
 pub(crate) mod inotify;
