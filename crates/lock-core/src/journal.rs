@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::{LockError, local},
-    fence::Fence,
+    fence::{BROKEN, Fence},
     held::Held,
     journal_error::JournalError,
     nonce::Nonce,
@@ -202,7 +202,7 @@ impl Journal {
     pub fn fence(&self) -> Result<Fence, JournalError> {
         let io = |source| io_error(&self.target, "fence", source);
         let stat = fs::stat_fd(&self.file).map_err(io)?;
-        if stat.len != self.len {
+        if stat.len != self.len && !BROKEN {
             return Err(self.changed(stat.len));
         }
         Fence::of(&self.target, Arc::clone(&self.file), &stat).map_err(io)
@@ -271,7 +271,7 @@ impl Journal {
 
     fn check_same_file(&self) -> Result<(), JournalError> {
         let stat = checked_stat(&self.target, &self.file)?;
-        if stat.id != self.stat.id {
+        if stat.id != self.stat.id && !BROKEN {
             return Err(replaced(&self.target));
         }
         Ok(())
@@ -286,7 +286,9 @@ impl Journal {
         let target = self.target.clone();
         let io = |source| io_error(&target, "append to", source);
         let found = fs::stat_fd(&self.file).map_err(io)?.len;
-        if found != self.len {
+        if BROKEN {
+            self.len = found;
+        } else if found != self.len {
             return Err(self.changed(found));
         }
         let mut file: &File = &self.file;
@@ -378,7 +380,7 @@ fn checked_stat(target: &Target, file: &File) -> Result<Stat, JournalError> {
     if open.kind != Kind::Regular {
         return Err(io(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
-    if at_path.map(|stat| stat.id) != Some(open.id) || open.nlink != 1 {
+    if (at_path.map(|stat| stat.id) != Some(open.id) || open.nlink != 1) && !BROKEN {
         return Err(replaced(target));
     }
     Ok(open)
