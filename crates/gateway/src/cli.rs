@@ -9,7 +9,9 @@ use moorline_taxonomy::Request;
 use crate::{
     commands, demo,
     exit::{self, Exit, Failure},
-    logging, terminal,
+    logging, signals,
+    stress::plan::Faults,
+    terminal,
 };
 
 const FAIL_CLOSED: &str = "\
@@ -36,6 +38,8 @@ enum Command {
     /// Take one turn of a session in this process, beside whatever the gateway does
     #[command(after_help = FAIL_CLOSED)]
     Agent(AgentArgs),
+    /// Run a live gateway and runner processes under faults, and prove from the files that nothing was lost
+    Stress(StressArgs),
     /// Check from the files alone that every promise was kept exactly once
     Audit(AuditArgs),
     /// Say what errors are and what each consumer does about them: JSON Lines in, one line out for each
@@ -172,6 +176,37 @@ pub(crate) struct AgentArgs {
     /// Rewrite the transcript first, as a compaction does, holding the lock at least this long
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) compact_first_ms: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StressArgs {
+    /// Agents
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) agents: u32,
+    /// Sessions of each agent
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) sessions: u32,
+    /// Runner processes at a time, on the same transcripts as the gateway
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) processes: u32,
+    /// Turns asked of each session
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) turns: u32,
+    /// Over how many seconds the turns are spread
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) seconds: u32,
+    /// What is done to the processes: some of kill, stop, clock, disk and net, or none
+    #[arg(long, default_value = "kill,stop", value_name = "LIST")]
+    pub(crate) faults: Faults,
+    /// What the plan is drawn from; a random one is taken and shown if it is not given
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Use this empty directory, and keep it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Figures and invariants as a JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +372,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     logging::install(matches!(cli.command, Command::Serve(_)));
+    signals::fail_writes_beyond_the_limit();
     let (json, result) = dispatch(cli.command);
     match result {
         Ok(_) if terminal::output_lost() => Exit::Io.into(),
@@ -372,6 +408,7 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Call(args) => (args.json, commands::call::run(&args)),
         Command::Mcp(args) => (false, commands::mcp::run(&args)),
         Command::Agent(args) => (args.json, commands::agent::run(&args)),
+        Command::Stress(args) => (args.json, commands::stress::run(&args)),
         Command::Audit(args) => (args.json, commands::audit::run(&args)),
         Command::Classify(args) => (args.json, commands::classify::run(&args)),
         Command::Announce(command) => (command.json(), commands::announce::run(&command)),

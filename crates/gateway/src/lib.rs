@@ -23,6 +23,7 @@ mod session_key;
 mod settings;
 mod signals;
 mod state_dir;
+mod stress;
 mod terminal;
 
 pub use cli::main;

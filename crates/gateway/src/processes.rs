@@ -1,4 +1,4 @@
-//! This very program, started again as gateway, runner and auditor: for the demo and for QA runs.
+//! This very program, started again as gateway, runner and auditor: for the demo, QA and stress runs.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,15 +8,20 @@ use std::{
 
 use anyhow::Context;
 use moorline_lock_core::{LockConfig, LockView, Locks};
-use moorline_taxonomy::Wire;
-use rustix::process::{Pid, Signal, kill_process};
+use moorline_taxonomy::{Local, Wire};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::{
     io::AsyncReadExt,
     process::{Child, Command},
     time::Instant,
 };
 
-use crate::{exit::Exit, rpc::client::Client, state_dir::StateDir};
+use crate::{
+    audit::Audit,
+    exit::{Exit, Failure},
+    rpc::client::Client,
+    state_dir::StateDir,
+};
 
 /// The longest hold that compacting runners of the demo declare. Short, so that the demo is.
 const MAX_HOLD_MS: &str = "400";
@@ -56,7 +61,10 @@ impl Gateway {
         let pid = child.id().context("the gateway ended at once")?;
         let end = Instant::now() + patience;
         loop {
-            if let Ok(listening) = state.listening() {
+            // A killed gateway leaves its address behind; by now it may be somebody else's.
+            if let Ok(listening) = state.listening()
+                && listening.pid == pid
+            {
                 let client = Client::connect(state)?;
                 if client.call("health", serde_json::json!({})).await.is_ok() {
                     return Ok(Self { child, pid, state: state.clone(), client, address: listening.address });
@@ -92,23 +100,46 @@ impl Gateway {
         message: &str,
         compact: Option<Duration>,
     ) -> anyhow::Result<Runner> {
-        let mut command = Command::new(program()?);
-        command
-            .args(["agent", "--json", "--session", key, "--message", message, "--state"])
-            .arg(self.state.root());
+        let mut command = agent(&self.state, key, message, &[])?;
         if let Some(compact) = compact {
             command.args(["--compact-first-ms", &compact.as_millis().to_string()]);
             command.env("MOORLINE_SESSION_WRITE_LOCK_MAX_HOLD_MS", MAX_HOLD_MS);
         }
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("a runner cannot be started")?;
-        let pid = child.id().context("a runner ended at once")?;
-        Ok(Runner { child, pid })
+        Runner::start(command)
+    }
+
+    /// Kills it and waits until it is gone.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Fails when it has ended by itself.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => {
+                let log = self.state.root().join("gateway.log");
+                let message = format!(
+                    "the gateway (pid {}) ended by itself: {status}; see {}",
+                    self.pid,
+                    log.display()
+                );
+                Err(Failure::new(Exit::Findings, Local::Bug, message).into())
+            }
+        }
+    }
+
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
+        signal(self.pid, Signal::STOP)
+    }
+
+    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
+        signal(self.pid, Signal::CONT)
+    }
+
+    /// Keeps every file that it writes from growing beyond `bytes`; `None` lets them grow again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        limit_files(self.pid, bytes)
     }
 
     /// Ends the gateway by SIGTERM, as an operator does.
@@ -123,6 +154,20 @@ impl Gateway {
         );
         Ok(status.to_string())
     }
+}
+
+/// The command line of a runner process, started by another program where one is named.
+pub(crate) fn agent(state: &StateDir, key: &str, message: &str, under: &[&str]) -> anyhow::Result<Command> {
+    let mut command = match under {
+        [] => Command::new(program()?),
+        [outer, arguments @ ..] => {
+            let mut command = Command::new(outer);
+            command.args(arguments).arg(program()?);
+            command
+        }
+    };
+    command.args(["agent", "--json", "--session", key, "--message", message, "--state"]).arg(state.root());
+    Ok(command)
 }
 
 /// A running runner process.
@@ -153,6 +198,23 @@ impl Ended {
 }
 
 impl Runner {
+    /// Starts one from [`agent`]'s command line.
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("a runner cannot be started")?;
+        let pid = child.id().context("a runner ended at once")?;
+        Ok(Self { child, pid })
+    }
+
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        limit_files(self.pid, bytes)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
@@ -167,6 +229,11 @@ impl Runner {
 
     pub(crate) fn kill(&self) -> anyhow::Result<()> {
         signal(self.pid, Signal::KILL)
+    }
+
+    /// Completes when it has ended; what it said is still to be read. Cancel-safe.
+    pub(crate) async fn exited(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.wait().await.map(drop)?)
     }
 
     pub(crate) async fn wait(&mut self, patience: Duration) -> anyhow::Result<Ended> {
@@ -187,8 +254,19 @@ impl Runner {
     }
 }
 
+fn process(pid: u32) -> anyhow::Result<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such process")
+}
+
+fn limit_files(pid: u32, bytes: Option<u64>) -> anyhow::Result<()> {
+    let process = process(pid)?;
+    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes, maximum: None })
+        .map(drop)
+        .with_context(|| format!("the file size limit of pid {pid} cannot be set"))
+}
+
 fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such process")?;
+    let pid = process(pid)?;
     kill_process(pid, signal).with_context(|| format!("cannot signal pid {}", pid.as_raw_nonzero()))
 }
 
@@ -231,6 +309,14 @@ async fn until(
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// Runs the audit as a process of its own and reads what it found.
+pub(crate) async fn audited(state: &StateDir) -> anyhow::Result<Audit> {
+    let output =
+        Command::new(program()?).args(["audit", "--json", "--state"]).arg(state.root()).output().await?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("the audit failed: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Runs the audit as a process of its own, on this terminal.

@@ -1,6 +1,9 @@
 //! Signals that end this program: it revokes its locks, lets what is under way end for a bounded time, releases, and then
 //! ends as the signal would have ended it. What could not be released in time is a dead lock that others take over.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
+use signal_hook::consts::SIGXFSZ;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that ask the program to end.
@@ -30,6 +33,14 @@ impl Ending {
             std::task::Poll::Pending
         })
         .await
+    }
+}
+
+/// Makes a write beyond the file size limit an error of that write instead of the end of the process: then it is cut back,
+/// said and survived, as on a full disk. A handler and not "ignore", which a command run under a lock would inherit.
+pub(crate) fn fail_writes_beyond_the_limit() {
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))) {
+        tracing::warn!(%error, "a write beyond the file size limit will end this process");
     }
 }
 

@@ -5,22 +5,27 @@
 //! process of its own. *Lost* means: accepted, and neither replied nor parked nor reported as failed. A turn whose process
 //! was killed is accounted for by whoever took its lock over and wrote down whose it was.
 
+mod callers;
+mod faults;
+mod order;
 mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_announce::{Filter, Outbox, SqliteOutbox, State};
 use moorline_lock_core::{LockConfig, Locks};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     events::{self, Event, Line, Recorded},
+    session_key::SessionKey,
     state_dir::StateDir,
+    stress::record,
 };
 use transcripts::Transcripts;
 
 /// A share: how many of how many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Share {
     pub(crate) of: usize,
     pub(crate) ok: usize,
@@ -33,7 +38,7 @@ impl Share {
 }
 
 /// What the files say.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Audit {
     /// Accepted runs, and those that ended exactly once (an interrupted one is one whose lock was taken over).
@@ -50,12 +55,31 @@ pub(crate) struct Audit {
     pub(crate) announces: Share,
     /// Transcript lines, and those that are whole JSON.
     pub(crate) lines: Share,
+    /// Steps of conversations, and those that follow the step before them: no two runs wrote at once, and none wrote after
+    /// another had taken its session over.
+    pub(crate) order: Share,
+    /// Turns that were replied to, and those whose one reply is in the transcript.
+    pub(crate) replies: Share,
+    /// Runs that ended with a parked reply, and those whose reply is parked once. Counted for stress runs: elsewhere an
+    /// operator may have appended or dismissed it.
+    pub(crate) parked_replies: Share,
+    /// Calls of a stress run, and those whose caller was told what the files say.
+    pub(crate) told: Share,
     /// Live stale locks that were reported.
     pub(crate) stale_reports: usize,
     /// Of those, locks whose owner went on and ended its run: left in place.
     pub(crate) stale_left_in_place: usize,
     /// Locks of dead owners that were taken over.
     pub(crate) reclaims: usize,
+    /// Runs that another writer took the session from: parked, superseded, or begun again behind the other.
+    pub(crate) takeovers: usize,
+    /// Entries of others that a run met on its way back and went on beside.
+    pub(crate) merged: usize,
+    /// Replies of another candidate than the first.
+    pub(crate) candidates_burned: usize,
+    /// How often each kind of fault was injected, and how many of those left a trace.
+    pub(crate) faults_injected: BTreeMap<String, usize>,
+    pub(crate) faults_observed: BTreeMap<String, usize>,
     /// Torn last lines that were kept beside their transcript.
     pub(crate) torn_kept: usize,
     /// Replies that were parked.
@@ -65,13 +89,49 @@ pub(crate) struct Audit {
     pub(crate) lost: usize,
     pub(crate) duplicated: usize,
     pub(crate) torn: usize,
+    /// Steps that do not follow the step before them.
+    pub(crate) double_entries: usize,
     /// What exactly is wrong, one line each.
     pub(crate) problems: Vec<String>,
 }
 
 impl Audit {
     pub(crate) fn passed(&self) -> bool {
-        self.problems.is_empty() && self.lost == 0 && self.duplicated == 0 && self.torn == 0
+        let wrong = self.lost + self.duplicated + self.torn + self.double_entries;
+        self.problems.is_empty() && wrong == 0
+    }
+
+    /// What must hold for each of many, with a sentence that says it.
+    pub(crate) fn invariants(&self) -> Vec<(&'static str, Share, &'static str)> {
+        let mut all = vec![
+            ("turns", self.turns, "accepted runs that ended exactly once"),
+            ("sends", self.sends, "accepted sends that were replied to or failed exactly once"),
+            ("messages", self.messages, "messages of answered sends that are in their transcript once"),
+            ("spawns", self.spawns, "accepted children whose result is in the requester's transcript once"),
+            ("announces", self.announces, "rows of the outbox that are delivered"),
+            ("replies", self.replies, "runs that ended as replied and have one reply in the transcript"),
+            (
+                "order",
+                self.order,
+                "steps that follow the step before them: nobody wrote beside or after another",
+            ),
+            ("lines", self.lines, "transcript lines that are whole JSON"),
+        ];
+        if self.told.of > 0 {
+            all.push(("told", self.told, "callers that were told what the files say"));
+            all.push(("parked", self.parked_replies, "runs that parked their reply and have it parked once"));
+        }
+        all
+    }
+
+    fn lose(&mut self, problem: String) {
+        self.lost += 1;
+        self.problems.push(problem);
+    }
+
+    fn duplicate(&mut self, problem: String) {
+        self.duplicated += 1;
+        self.problems.push(problem);
     }
 }
 
@@ -93,6 +153,13 @@ pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
     check_turns(&mut audit, &lines);
     check_sends(&mut audit, &lines, &transcripts);
     check_spawns(&mut audit, &lines, &transcripts);
+    check_replies(&mut audit, &lines, &transcripts);
+    check_order(&mut audit, &lines, &transcripts);
+    let records = record::read(state.root())?;
+    if !records.is_empty() {
+        callers::check(&mut audit, &lines, &transcripts, &records);
+        (audit.faults_injected, audit.faults_observed) = faults::count(&lines, &records);
+    }
     check_outbox(&mut audit, state).await?;
     check_locks(&mut audit, &lines, state)?;
     for (key, times) in &transcripts.keys {
@@ -145,21 +212,21 @@ fn is_gone(pid: u32) -> bool {
 
 fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     let mut replied: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut failed: BTreeSet<&str> = BTreeSet::new();
+    let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
     for line in lines {
         if let Event::SendReplied { send_id } = &line.event {
             *replied.entry(send_id).or_default() += 1;
         } else if let Event::SendFailed { send_id, .. } = &line.event {
-            failed.insert(send_id);
+            *failed.entry(send_id).or_default() += 1;
         }
     }
     for line in lines {
         let Event::SendAccepted { send_id, to, .. } = &line.event else { continue };
         audit.sends.of += 1;
         let replies = replied.get(send_id.as_str()).copied().unwrap_or(0);
-        match (replies, failed.contains(send_id.as_str())) {
-            (1, false) | (0, true) => audit.sends.ok += 1,
-            (0, false) => {
+        match (replies, failed.get(send_id.as_str()).copied().unwrap_or(0)) {
+            (1, 0) | (0, 1) => audit.sends.ok += 1,
+            (0, 0) => {
                 audit.lost += 1;
                 audit
                     .problems
@@ -211,6 +278,64 @@ fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     }
 }
 
+/// A run that ended as replied has its reply in the transcript; no turn has two.
+fn check_replies(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
+    let mut replies: BTreeMap<(&SessionKey, &str), usize> = BTreeMap::new();
+    for (session, entries) in &transcripts.sessions {
+        for entry in entries.iter().filter(|entry| entry.settled.as_deref() == Some("replied")) {
+            *replies.entry((session, entry.turn.as_deref().unwrap_or_default())).or_default() += 1;
+        }
+        let burned = |entry: &&transcripts::Entry| {
+            entry.run.is_some() && entry.model.as_deref().is_some_and(|model| model == "b")
+        };
+        audit.candidates_burned += entries.iter().filter(burned).count();
+    }
+    let mut replied: BTreeSet<&str> = BTreeSet::new();
+    for line in lines {
+        if let Event::RunEnded { run_id, outcome, .. } = &line.event
+            && outcome == "replied"
+        {
+            replied.insert(run_id);
+        }
+    }
+    for line in lines {
+        let Event::RunAccepted { run_id, session_key, message_key, .. } = &line.event else { continue };
+        if !replied.contains(run_id.as_str()) {
+            continue;
+        }
+        audit.replies.of += 1;
+        match replies.get(&(session_key, message_key.as_str())).copied().unwrap_or(0) {
+            1 => audit.replies.ok += 1,
+            0 => audit
+                .lose(format!("run {run_id} of {session_key} ended as replied, and its reply is not there")),
+            _ => {}
+        }
+    }
+    for ((session, turn), times) in replies.into_iter().filter(|(_, times)| *times > 1) {
+        audit.duplicate(format!("turn {turn} of {session} has {times} replies"));
+    }
+}
+
+fn check_order(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
+    for (session, entries) in &transcripts.sessions {
+        let order = order::order(entries);
+        audit.order.of += order.steps;
+        audit.order.ok += order.steps - order.out_of_order.len();
+        audit.double_entries += order.out_of_order.len();
+        audit.merged += order.merged;
+        audit.takeovers += order.requeued;
+        for place in order.out_of_order {
+            audit
+                .problems
+                .push(format!("double entry: {session} entry {place} does not follow the step before it"));
+        }
+    }
+    let ended = lines.iter().filter(|line| {
+        matches!(&line.event, Event::RunEnded { outcome, .. } if outcome == "parked" || outcome == "superseded")
+    });
+    audit.takeovers += ended.count();
+}
+
 /// Every row of the outbox must have ended well; one that did not is named with its state.
 async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()> {
     if !state.outbox().exists() {
@@ -231,20 +356,23 @@ async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()>
 }
 
 fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::Result<()> {
-    let mut reported: BTreeSet<u32> = BTreeSet::new();
+    let (mut reported, mut died): (BTreeSet<u32>, BTreeSet<u32>) = Default::default();
     for line in lines {
         if let Event::LockStale { owner_pid, .. } = &line.event {
             audit.stale_reports += 1;
             reported.extend(owner_pid);
-        } else if let Event::LockReclaimed { .. } = &line.event {
+        } else if let Event::LockReclaimed { owner_pid, .. } = &line.event {
             audit.reclaims += 1;
+            died.extend(owner_pid);
         }
     }
     let went_on = lines
         .iter()
         .filter(|line| matches!(line.event, Event::RunEnded { .. }) && reported.contains(&line.pid));
     audit.stale_left_in_place = went_on.map(|line| line.pid).collect::<BTreeSet<_>>().len();
-    if audit.stale_left_in_place < reported.len() {
+    // One that was killed later kept its lock until then, and whoever took it over proved that.
+    let killed = reported.intersection(&died).count();
+    if audit.stale_left_in_place + killed < reported.len() {
         audit.problems.push("the owner of a lock that was reported stale did not end its run".to_owned());
     }
     let locks = Locks::new(LockConfig::default());

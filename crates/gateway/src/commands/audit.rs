@@ -1,7 +1,7 @@
 //! `moorline audit --state DIR`: what the files of a state directory say about every promise.
 
 use crate::{
-    audit::{Audit, Share, audit},
+    audit::{Audit, audit},
     cli::AuditArgs,
     exit::Exit,
     state_dir::StateDir,
@@ -22,34 +22,17 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     Ok(if found.passed() { Exit::Ok } else { Exit::Findings })
 }
 
-fn show(found: &Audit) {
-    let mut rows = table(["what", "settled / accepted", ""]);
-    let mut share = |what: &str, share: Share, note: String| {
+/// What was found, as a table.
+pub(crate) fn show(found: &Audit) {
+    let mut rows = table(["what", "held / of", ""]);
+    for (what, share, says) in found.invariants() {
         let tone = if share.whole() { Tone::Good } else { Tone::Bad };
         rows.add_row([
             cell(what, Tone::Plain),
             cell(format!("{} / {}", share.ok, share.of), tone),
-            cell(note, Tone::Faint),
+            cell(says, Tone::Faint),
         ]);
-    };
-    share("turns", found.turns, format!("{} interrupted by a kill, and named", found.interrupted));
-    share(
-        "sends",
-        found.sends,
-        format!("messages in their transcript once: {} / {}", found.messages.ok, found.messages.of),
-    );
-    share("spawns", found.spawns, "results in the requester's transcript once".to_owned());
-    share("announces", found.announces, "rows of the outbox that are delivered".to_owned());
-    let stale = Share {
-        of: found.stale_reports.min(1) * found.stale_left_in_place.max(1),
-        ok: found.stale_left_in_place,
-    };
-    share(
-        "stale reports",
-        stale,
-        format!("{} reports; owners that went on and ended their run", found.stale_reports),
-    );
-    share("lines", found.lines, "whole JSON lines".to_owned());
+    }
     let mut count = |what: &str, number: usize, must_be_zero: bool, note: &str| {
         let tone = match (must_be_zero, number) {
             (true, 0) => Tone::Good,
@@ -58,13 +41,19 @@ fn show(found: &Audit) {
         };
         rows.add_row([cell(what, Tone::Plain), cell(number, tone), cell(note, Tone::Faint)]);
     };
+    count("stale reports", found.stale_reports, false, "live locks reported and left in place");
+    count("interrupted", found.interrupted, false, "runs ended by a kill, and named");
+    count("takeovers", found.takeovers, false, "runs that another writer took the session from");
+    count("merged", found.merged, false, "entries of others that a run went on beside");
     count("reclaims", found.reclaims, false, "locks of dead owners taken over");
     count("torn kept", found.torn_kept, false, "torn last lines kept beside their transcript");
     count("parked", found.parked, false, "replies kept after a takeover");
     count("locks left", found.locks_left, true, "");
+    count("candidates burned", found.candidates_burned, false, "replies of another candidate than the first");
     count("lost", found.lost, true, "");
     count("duplicated", found.duplicated, true, "");
     count("torn", found.torn, true, "");
+    count("double entries", found.double_entries, true, "");
     say(rows.to_string());
     for problem in &found.problems {
         say(paint(problem, Tone::Bad));

@@ -11,3 +11,4 @@ pub(crate) mod mcp;
 pub(crate) mod parked;
 pub(crate) mod qa;
 pub(crate) mod serve;
+pub(crate) mod stress;

@@ -42,9 +42,13 @@ impl ToRpcParams for ByName {
 
 impl Client {
     pub(crate) fn connect(state: &StateDir) -> anyhow::Result<Self> {
-        let listening = state.listening()?;
+        Self::at(&state.listening()?.address, &state.token()?)
+    }
+
+    /// A connection to a gateway at an address.
+    pub(crate) fn at(address: &str, token: &str) -> anyhow::Result<Self> {
         let mut headers = HeaderMap::new();
-        let token = format!("Bearer {}", state.token()?);
+        let token = format!("Bearer {token}");
         let mut value: jsonrpsee_http_client::HeaderValue =
             token.parse().context("the token holds characters that no header may have")?;
         // Kept out of every debug output.
@@ -53,9 +57,9 @@ impl Client {
         let http = HttpClientBuilder::default()
             .set_headers(headers)
             .request_timeout(LONGEST)
-            .build(format!("http://{}", listening.address))
+            .build(format!("http://{address}"))
             .context("the gateway's address is not usable")?;
-        Ok(Self { http: Arc::new(http), address: listening.address })
+        Ok(Self { http: Arc::new(http), address: address.to_owned() })
     }
 
     /// Calls a method. An error of the gateway comes back with its wire form.

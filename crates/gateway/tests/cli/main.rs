@@ -14,6 +14,7 @@ mod lock;
 mod mcp;
 mod running;
 mod steering;
+mod stress;
 
 use std::{
     path::Path,
