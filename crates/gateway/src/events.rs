@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::{clock, session_key::SessionKey};
+use crate::{clock, metrics, session_key::SessionKey};
 
 pub(crate) use feed::{Kind, Notice, Told};
 pub(crate) use files::{EventFile, files};
@@ -94,6 +94,7 @@ impl Events {
         writer.append(&bytes)?;
         // Under the lock: listeners hear in the order of the file.
         self.feed.publish(&line);
+        metrics::event(&line.event);
         Ok(())
     }
 

@@ -40,14 +40,15 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let token = state.token()?;
     // The gateway's own turns wait for a stale lock instead of failing at once.
     let config = settings::lock_config(&state, OnStale::Wait)?;
-    let models = Models::scripted(script(args.script.as_deref())?);
+    let metrics = metrics::install()?;
+    let models = metrics::observed(Models::scripted(script(args.script.as_deref())?));
     let engine = Engine::start(state.clone(), models, config.clone()).await?;
     let module = rpc::methods::module(Arc::clone(&engine), config)?;
     let host: IpAddr = args.host.parse()?;
     let listener = Listener::bind(SocketAddr::new(host, args.port)).await?;
     let address = listener.address();
     let mcp = mcp::Http::new(&engine);
-    let guarded = mcp.routes().merge(metrics::routes());
+    let guarded = mcp.routes().merge(metrics.routes(Arc::clone(&engine)));
     let admission = Admission::new(&token, address)?;
     let server = listener.serve(rpc::door::router(
         admission,

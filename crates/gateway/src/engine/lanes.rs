@@ -45,6 +45,17 @@ pub(crate) struct Lanes {
     idle: mpsc::UnboundedSender<SessionKey>,
 }
 
+/// Turns under way or waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queues {
+    /// Sessions that have any.
+    pub(crate) lanes: usize,
+    /// Of all sessions.
+    pub(crate) turns: usize,
+    /// Of the session that has most.
+    pub(crate) deepest: usize,
+}
+
 #[derive(Default)]
 struct Lane {
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -119,6 +130,13 @@ impl Lanes {
     /// Turns under way or waiting for any session.
     pub(crate) fn total(&self) -> usize {
         self.lock().values().map(|lane| lane.inside).sum()
+    }
+
+    /// How full the lanes are.
+    pub(crate) fn queues(&self) -> Queues {
+        let lanes = self.lock();
+        let inside = || lanes.values().map(|lane| lane.inside);
+        Queues { lanes: lanes.len(), turns: inside().sum(), deepest: inside().max().unwrap_or(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Lane>> {

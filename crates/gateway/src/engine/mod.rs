@@ -131,6 +131,16 @@ impl Engine {
         self.announces.announcer()
     }
 
+    /// How full the lanes are.
+    pub(crate) fn queues(&self) -> lanes::Queues {
+        self.lanes.queues()
+    }
+
+    /// Sends that were accepted and are not settled.
+    pub(crate) fn open_sends(&self) -> usize {
+        self.open.sends.load(Ordering::Relaxed)
+    }
+
     /// What is going on, in numbers.
     pub(crate) fn health(&self) -> Value {
         json!({

@@ -20,6 +20,7 @@ use super::tools;
 use crate::{
     clock,
     events::{Event, Events, Told},
+    metrics,
     model::Models,
     session_key::SessionKey,
     state_dir::StateDir,
@@ -307,6 +308,7 @@ impl Observer for Recorder {
     }
 
     fn acquired(&self, held: &Held, waited: Duration) {
+        metrics::lock_waited(waited);
         self.0.tell(|| Told::LockAcquired {
             lock_path: lock_path(held.target()),
             run_id: held.run().run_id().to_owned(),
@@ -315,6 +317,7 @@ impl Observer for Recorder {
     }
 
     fn let_go(&self, held: &Held) {
+        metrics::lock_held(held.held_for());
         self.0.tell(|| Told::LockReleased {
             lock_path: lock_path(held.target()),
             run_id: held.run().run_id().to_owned(),

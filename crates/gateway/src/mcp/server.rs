@@ -21,6 +21,7 @@ use super::{arguments, gateway::Gateway};
 use crate::{
     engine::{effect_of, method_of},
     exit::{self, Exit, Failure},
+    metrics,
     session_key::SessionKey,
 };
 
@@ -121,7 +122,10 @@ impl ServerHandler for SessionTools {
             let shown: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("there is no tool {shown:?}"), None));
         };
-        let result = match self.call(method, request, &context).await {
+        let tool = request.name.clone();
+        let called = self.call(method, request, &context).await;
+        metrics::tool_called(&tool, called.as_ref().err().map(|error| exit::wire(error).code.to_string()));
+        let result = match called {
             Ok(answer) => CallToolResult::structured(answer),
             Err(error) => failed(&error),
         };

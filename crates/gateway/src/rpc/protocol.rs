@@ -5,13 +5,21 @@
 //! method, an answer that is too large) come without data; they get the wire form here, so that a client has one way to
 //! read any error.
 
+use std::{collections::HashSet, sync::Arc};
+
 use anyhow::Context;
 use axum::body::{Body, Bytes, to_bytes};
+use jsonrpsee_core::middleware::RpcServiceBuilder;
 use jsonrpsee_server::{BatchRequestConfig, Methods, ServerConfig, ServerHandle, TowerService, stop_channel};
 use moorline_taxonomy::{Code, Effect, Local, Request, Wire};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tower::{Service, layer::util::Identity};
+use tower::{
+    Layer, Service,
+    layer::util::{Identity, Stack},
+};
+
+use crate::metrics::Requests;
 
 /// Largest request. A message to a session is text; attachments are not sent through here.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
@@ -20,10 +28,22 @@ const MAX_RESPONSE: u32 = 16 * 1024 * 1024;
 /// Calls in one batch.
 const MAX_BATCH: u32 = 32;
 
+/// Puts the counting of requests around the library's dispatch.
+#[derive(Clone)]
+struct Counting(Arc<HashSet<&'static str>>);
+
+impl<S> Layer<S> for Counting {
+    type Service = Requests<S>;
+
+    fn layer(&self, inner: S) -> Requests<S> {
+        Requests::new(inner, Arc::clone(&self.0))
+    }
+}
+
 /// Answers messages.
 #[derive(Clone)]
 pub(crate) struct Protocol {
-    service: TowerService<Identity, Identity>,
+    service: TowerService<Stack<Counting, Identity>, Identity>,
     /// The library wants to be stopped; we end its callers instead, and keep the handle so that it goes on until then.
     _handle: ServerHandle,
 }
@@ -39,8 +59,13 @@ impl Protocol {
             .http_only()
             .build();
         let (stop, handle) = stop_channel();
-        let service =
-            jsonrpsee_server::Server::builder().set_config(config).to_service_builder().build(methods, stop);
+        let methods: Methods = methods.into();
+        let counting = Counting(Arc::new(methods.method_names().collect()));
+        let service = jsonrpsee_server::Server::builder()
+            .set_config(config)
+            .set_rpc_middleware(RpcServiceBuilder::new().layer(counting))
+            .to_service_builder()
+            .build(methods, stop);
         Self { service, _handle: handle }
     }
 

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::events::{Events, Kind, Notice};
+use crate::{
+    events::{Events, Kind, Notice},
+    metrics,
+};
 
 /// Subscriptions of one connection.
 const MAX: usize = 16;
@@ -97,6 +100,7 @@ impl Subscriptions {
                     wanting.map(|(id, _)| event(*id, &&*notice.json)).collect()
                 }
                 Err(RecvError::Lagged(missed)) => {
+                    metrics::notices_missed(missed);
                     let lagged = json!({"event": "lagged", "missed": missed});
                     self.all.iter().map(|(id, _)| event(*id, &lagged)).collect()
                 }

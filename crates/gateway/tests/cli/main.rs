@@ -12,6 +12,7 @@ mod events;
 mod gateway;
 mod lock;
 mod mcp;
+mod metrics;
 mod running;
 mod steering;
 mod stress;

@@ -125,6 +125,18 @@ impl Gateway {
         (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 
+    /// What a path shows to somebody with the token.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let (host, token) = (self.address(), self.token());
+        let head = format!("Host: {host}\r\nConnection: close\r\nAuthorization: Bearer {token}");
+        write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
     /// Ends the gateway in order and audits what it left.
     pub(crate) fn stop(mut self) -> Value {
         self.end();
