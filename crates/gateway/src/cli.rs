@@ -9,7 +9,8 @@ use moorline_taxonomy::Request;
 use crate::{
     commands, demo,
     exit::{self, Exit, Failure},
-    logging, signals,
+    logging, settings, signals,
+    state_dir::StateDir,
     stress::plan::Faults,
     terminal,
 };
@@ -371,7 +372,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    logging::install(matches!(cli.command, Command::Serve(_)));
+    // The file can say how logs are written, so that much of it is read first.
+    let served = if let Command::Serve(args) = &cli.command {
+        StateDir::default_root(args.state.as_deref()).ok()
+    } else {
+        None
+    };
+    logging::install(served.is_some(), settings::log_format(served.as_deref()));
     signals::fail_writes_beyond_the_limit();
     let (json, result) = dispatch(cli.command);
     match result {

@@ -6,6 +6,7 @@
 //! token             the bearer token, mode 0600
 //! config.yaml       settings, if the operator wrote some
 //! outbox.sqlite     the announce outbox; only `serve` opens it
+//! cooldowns.sqlite  which providers' models are left alone until when; every process opens it
 //! events/           what each process accepted and did, one JSONL file a process
 //! sessions/AGENT/   transcripts, their locks, torn tails and parked replies
 //! ```
@@ -108,6 +109,14 @@ impl StateDir {
 
     pub(crate) fn outbox(&self) -> PathBuf {
         self.root.join("outbox.sqlite")
+    }
+
+    /// The cooldowns of providers, which all processes of the directory share; made here, readable by its owner alone.
+    #[cfg(feature = "providers")]
+    pub(crate) fn cooldowns(&self) -> anyhow::Result<PathBuf> {
+        let path = self.root.join("cooldowns.sqlite");
+        private().write(true).create(true).truncate(false).open(&path)?;
+        Ok(path)
     }
 
     /// The transcript of a session; its folder is created.

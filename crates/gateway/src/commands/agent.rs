@@ -16,7 +16,6 @@ use tokio::sync::watch;
 
 use crate::{
     cli::AgentArgs,
-    commands::serve,
     engine::{Incoming, TurnEnd, Turns, check_message, remote_tools},
     events::{Event, Events},
     exit::{self, Exit},
@@ -29,9 +28,6 @@ use crate::{
     terminal::{Tone, paint, say},
 };
 
-/// The longest turn of a runner process.
-const LONGEST_TURN: Duration = Duration::from_secs(600);
-
 pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(turn(args));
@@ -43,12 +39,12 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     let session: SessionKey = args.session.parse()?;
     check_message(&args.message)?;
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
-    let config = settings::lock_config(&state, OnStale::Report)?;
-    let models = Models::scripted(serve::script(args.script.as_deref())?);
+    let settings = settings::load(&state, OnStale::Report)?;
+    let models = Models::open(&settings, args.script.as_deref(), &state)?;
     let events = Events::open(&state.events(), "agent")?;
     let mut ending = Ending::install()?;
     let (cancel, cancelled) = watch::channel(None);
-    let turns = Turns::new(state.clone(), config, events.clone(), models);
+    let turns = Turns::new(state.clone(), settings.lock, events.clone(), models);
     let run_id = ulid::Ulid::generate().to_string();
     let incoming =
         Incoming { text: args.message.clone(), key: run_id.clone(), from: None, session: session.clone() };
@@ -60,7 +56,7 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
         recovered: false,
     })?;
     let tools = Arc::new(remote_tools(Client::connect(&state).ok(), &session));
-    let deadline = tokio::time::Instant::now() + LONGEST_TURN;
+    let deadline = tokio::time::Instant::now() + settings.limits.longest_turn();
     let work = async {
         if let Some(ms) = args.compact_first_ms
             && let Err(error) =

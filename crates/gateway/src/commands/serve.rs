@@ -7,14 +7,13 @@ use std::{
 };
 
 use moorline_lock_core::{OnStale, control};
-use moorline_taxonomy::Local;
 
 use crate::{
     cli::ServeArgs,
     engine::Engine,
-    exit::{Exit, Failure},
+    exit::Exit,
     mcp, metrics,
-    model::{Models, script::Script},
+    model::Models,
     page,
     rpc::{self, auth::Admission, server::Listener},
     settings,
@@ -39,11 +38,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let served = state.serve()?;
     let token = state.token()?;
     // The gateway's own turns wait for a stale lock instead of failing at once.
-    let config = settings::lock_config(&state, OnStale::Wait)?;
+    let settings = settings::load(&state, OnStale::Wait)?;
     let metrics = metrics::install()?;
-    let models = metrics::observed(Models::scripted(script(args.script.as_deref())?));
-    let engine = Engine::start(state.clone(), models, config.clone()).await?;
-    let module = rpc::methods::module(Arc::clone(&engine), config)?;
+    let models = metrics::observed(Models::open(&settings, args.script.as_deref(), &state)?);
+    let engine = Engine::start(state.clone(), models, &settings).await?;
+    let module = rpc::methods::module(Arc::clone(&engine), settings.lock)?;
     let host: IpAddr = args.host.parse()?;
     let listener = Listener::bind(SocketAddr::new(host, args.port)).await?;
     let address = listener.address();
@@ -104,19 +103,5 @@ async fn parent_gone(asked: bool) {
         while matches!(tokio::io::AsyncReadExt::read(&mut stdin, &mut nothing).await, Ok(read) if read > 0) {}
     } else {
         std::future::pending::<()>().await;
-    }
-}
-
-/// The script given, or the built-in one.
-pub(crate) fn script(path: Option<&std::path::Path>) -> anyhow::Result<Script> {
-    match path {
-        Some(path) => {
-            let wrong = |problem: String| {
-                Failure::new(Exit::Config, Local::Config, format!("the script {}: {problem}", path.display()))
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            Script::parse(&text).map_err(|error| wrong(format!("{error:#}")).into())
-        }
-        None => Script::built_in(),
     }
 }

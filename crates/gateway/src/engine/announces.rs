@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use super::{
     Engine,
     to_session::{OnTheWay, ToSession},
 };
-use crate::{events::Event, session_key::SessionKey, state_dir::StateDir};
+use crate::{events::Event, session_key::SessionKey, settings, state_dir::StateDir};
 
 pub(crate) struct Announces {
     announcer: Arc<Announcer>,
@@ -34,14 +34,19 @@ pub(crate) struct Announces {
 }
 
 impl Announces {
-    pub(crate) async fn open(state: &StateDir) -> anyhow::Result<Self> {
+    pub(crate) async fn open(state: &StateDir, set: settings::Announce) -> anyhow::Result<Self> {
         let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::open(&state.outbox()).await?);
         let transport = Arc::new(ToSession::default());
+        let limits = Limits {
+            expiry: Duration::from_millis(set.expiry_ms),
+            retention: Duration::from_millis(set.retention_ms),
+            ..Limits::standard()?
+        };
         let announcer = Announcer::new(
             outbox,
             Arc::clone(&transport) as Arc<dyn Transport>,
             Arc::new(SystemClock),
-            Limits::standard()?,
+            limits,
         );
         Ok(Self {
             announcer: Arc::new(announcer),

@@ -16,11 +16,6 @@ use tokio::{
 
 use crate::session_key::SessionKey;
 
-/// Turns under way at once in one gateway. A turn is mostly waiting for a model.
-const MAX_TURNS: usize = 64;
-/// Turns that may wait for one session.
-const MAX_WAITING: usize = 64;
-
 /// The session's lane did not get to this turn. `coordination.lane_timeout`.
 #[derive(Debug, thiserror::Error)]
 #[error("session {session} is busy: {problem}; nothing was accepted, try later")]
@@ -41,6 +36,8 @@ pub(crate) struct Turn {
 pub(crate) struct Lanes {
     lanes: Mutex<HashMap<SessionKey, Lane>>,
     admission: Arc<Semaphore>,
+    /// Turns that may wait for one session.
+    most_waiting: usize,
     /// Told each session whose last place was given up.
     idle: mpsc::UnboundedSender<SessionKey>,
 }
@@ -104,18 +101,19 @@ impl Place {
 }
 
 impl Lanes {
-    /// The lanes, and the sessions that become idle, as they do.
-    pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<SessionKey>) {
+    /// Lanes that let `turns` be under way at once and `most_waiting` wait for one session, and the sessions that become
+    /// idle, as they do. A turn is mostly waiting for a model.
+    pub(crate) fn new(turns: usize, most_waiting: usize) -> (Arc<Self>, mpsc::UnboundedReceiver<SessionKey>) {
         let (idle, became_idle) = mpsc::unbounded_channel();
-        let admission = Arc::new(Semaphore::new(MAX_TURNS));
-        (Arc::new(Self { lanes: Mutex::new(HashMap::new()), admission, idle }), became_idle)
+        let admission = Arc::new(Semaphore::new(turns));
+        (Arc::new(Self { lanes: Mutex::new(HashMap::new()), admission, most_waiting, idle }), became_idle)
     }
 
     /// Takes the last place of a session's lane; refused at once when too many wait already.
     pub(crate) fn place(self: &Arc<Self>, session: &SessionKey) -> Result<Place, LaneBusy> {
         let mut lanes = self.lock();
         let lane = lanes.entry(session.clone()).or_default();
-        if lane.inside > MAX_WAITING {
+        if lane.inside > self.most_waiting {
             return Err(LaneBusy::new(session, format!("{} turns wait already", lane.inside - 1)));
         }
         lane.inside += 1;
@@ -170,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn turns_come_in_order_and_a_deadline_bounds_the_wait() {
-        let (lanes, mut idle) = Lanes::new();
+        let (lanes, mut idle) = Lanes::new(64, 64);
         let first = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
         let deadline = Some(Instant::now() + Duration::from_secs(1));
         let error = lanes.place(&key()).unwrap().turn(false, deadline).await.err().unwrap();
@@ -185,14 +183,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_is_full_refuses_at_once() {
-        let (lanes, _idle) = Lanes::new();
+        let (lanes, _idle) = Lanes::new(64, 64);
         let _first = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
         let mut waiting = tokio::task::JoinSet::new();
-        for _ in 0..MAX_WAITING {
+        for _ in 0..64 {
             let lanes = Arc::clone(&lanes);
             waiting.spawn(async move { lanes.place(&key())?.turn(false, None).await.map(drop) });
         }
-        while lanes.inside(&key()) <= MAX_WAITING {
+        while lanes.inside(&key()) <= 64 {
             tokio::task::yield_now().await;
         }
         assert!(lanes.place(&key()).err().unwrap().to_string().contains("64 turns wait"));

@@ -25,12 +25,17 @@ use std::{
     time::Duration,
 };
 
-use moorline_lock_core::{LockConfig, Locks};
+use moorline_lock_core::Locks;
 use moorline_taxonomy::Cancelled;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{events::Events, model::Models, state_dir::StateDir};
+use crate::{
+    events::Events,
+    model::Models,
+    settings::{Limits, Settings},
+    state_dir::StateDir,
+};
 
 pub(crate) use announces::{NobodySends, row};
 pub(crate) use run_turn::AgentParams;
@@ -65,6 +70,7 @@ pub(crate) struct Engine {
     lanes: Arc<Lanes>,
     runs: Runs,
     keys: Keys,
+    limits: Limits,
     announces: Announces,
     tasks: Tasks,
     open: Open,
@@ -75,21 +81,23 @@ impl Engine {
     pub(crate) async fn start(
         state: StateDir,
         models: Models,
-        config: LockConfig,
+        settings: &Settings,
     ) -> anyhow::Result<Arc<Self>> {
         let events = Events::open(&state.events(), "gateway")?;
-        let turns = Turns::new(state.clone(), config, events.clone(), models);
+        let turns = Turns::new(state.clone(), settings.lock.clone(), events.clone(), models);
         for agent in std::fs::read_dir(state.sessions())? {
             for swept in turns.locks().sweep(&agent?.path(), false)? {
                 tracing::info!(path = swept.path, action = swept.action, "swept at start");
             }
         }
-        let announces = Announces::open(&state).await?;
-        let (lanes, became_idle) = Lanes::new();
+        let announces = Announces::open(&state, settings.announce).await?;
+        let (lanes, became_idle) =
+            Lanes::new(settings.limits.turns as usize, settings.limits.waiting_per_session as usize);
         let engine = Arc::new(Self {
             announces,
             turns,
             lanes,
+            limits: settings.limits,
             runs: Runs::default(),
             keys: Keys::default(),
             tasks: Tasks::default(),

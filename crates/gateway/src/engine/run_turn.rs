@@ -24,9 +24,6 @@ use crate::{
     session_key::SessionKey,
 };
 
-/// The longest a turn may take, waiting for its lane included, when nobody says.
-const LONGEST_TURN: Duration = Duration::from_secs(600);
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AgentParams {
@@ -162,7 +159,7 @@ impl Engine {
         run: &Run,
         by: Option<Instant>,
     ) -> TurnEnd {
-        let deadline = tokio::time::Instant::now() + LONGEST_TURN;
+        let deadline = tokio::time::Instant::now() + self.limits.longest_turn();
         let by = by.map_or(deadline, |by| deadline.min(by.into()));
         let mut cancelled = run.cancelled();
         let turn = tokio::select! {

@@ -27,8 +27,7 @@ use crate::{
 const MAX_MESSAGE: usize = 256 * 1024;
 /// How long a caller waits who does not say.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
-/// Turns of an exchange after the first reply, and their limit.
-const DEFAULT_PING_PONG: u32 = 5;
+/// Limit of the turns of an exchange after the first reply.
 const MAX_PING_PONG: u32 = 20;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -74,7 +73,7 @@ impl Engine {
         nested: &[SessionKey],
     ) -> anyhow::Result<Value> {
         check_message(&params.message)?;
-        let ping_pong = params.max_ping_pong.unwrap_or(DEFAULT_PING_PONG);
+        let ping_pong = params.max_ping_pong.unwrap_or(self.limits.ping_pong as u32);
         if ping_pong > MAX_PING_PONG {
             let message = format!("maxPingPong is {ping_pong}: allowed are 0 to {MAX_PING_PONG}");
             return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());

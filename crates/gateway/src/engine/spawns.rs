@@ -15,11 +15,6 @@ use crate::{
     session_key::SessionKey,
 };
 
-/// Children of children, counted from a session that nobody spawned.
-const MAX_DEPTH: usize = 3;
-/// Children of one requester that may be under way.
-const MAX_CHILDREN: usize = 32;
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SpawnParams {
@@ -44,15 +39,15 @@ impl Engine {
             Failure::new(Exit::Busy, moorline_taxonomy::Coordination::LaneTimeout, message)
         };
         let depth = params.requester.as_str().matches(":subagent:").count();
-        if depth >= MAX_DEPTH {
+        if depth as u64 >= self.limits.spawn_depth {
             let message = format!(
-                "the spawn was not accepted: {} is {depth} levels deep, allowed are {MAX_DEPTH}",
-                params.requester
+                "the spawn was not accepted: {} is {depth} levels deep, allowed are {} (limits.spawnDepth)",
+                params.requester, self.limits.spawn_depth
             );
             return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());
         }
         let children = self.runs.open_children(&params.requester);
-        if children >= MAX_CHILDREN {
+        if children as u64 >= self.limits.spawn_children {
             return Err(refused(format!("{children} children of {} are under way", params.requester)).into());
         }
         let agent = params.agent.as_deref().unwrap_or_else(|| params.requester.agent());

@@ -13,6 +13,8 @@ mod gateway;
 mod lock;
 mod mcp;
 mod metrics;
+#[cfg(feature = "providers")]
+mod providers;
 mod running;
 mod steering;
 mod stress;
