@@ -3,7 +3,7 @@
 //! The codes are those of sysexits(3) where one fits, the same for every command, and follow from the code of the error,
 //! never from its text.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use moorline_lock_core::{ConfigError, LockError, control::RevokeError};
 use moorline_taxonomy::{Code, Coordination, Domain, Effect, Local, Mark, RemoteError, Wire};
@@ -135,20 +135,19 @@ pub(crate) fn wire(error: &anyhow::Error) -> Wire {
 }
 
 /// Says what went wrong on stderr: one JSON line of the wire form, or a sentence with its causes.
-#[allow(clippy::print_stderr, reason = "the last words of a command")]
 pub(crate) fn report(error: &anyhow::Error, json: bool) {
     let wire = wire(error);
     if json {
         if let Ok(line) = serde_json::to_string(&wire) {
-            eprintln!("{line}");
+            last_words(&line);
         }
         return;
     }
-    eprintln!("moorline: {error}");
+    last_words(&format!("moorline: {error}"));
     for cause in error.chain().skip(1) {
         // A mark only carries the code, which is printed below.
         if !cause.is::<Mark>() {
-            eprintln!("  because: {cause}");
+            last_words(&format!("  because: {cause}"));
         }
     }
     let known = wire
@@ -156,6 +155,11 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
         .known()
         .is_none_or(|code| code.domain() != Domain::Local || code != Code::Local(Local::Unclassified));
     if known {
-        eprintln!("  code: {}", wire.code);
+        last_words(&format!("  code: {}", wire.code));
     }
+}
+
+/// Nobody may read any more what is said; the exit code still tells.
+fn last_words(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
