@@ -87,21 +87,37 @@ impl Events {
 
     /// Writes an event. A promise is given only after this succeeded.
     pub(crate) fn write(&self, event: Event) -> std::io::Result<()> {
-        let line = Line { at: clock::wall_ms(), pid: std::process::id(), event };
-        let mut bytes = serde_json::to_vec(&line)?;
-        bytes.push(b'\n');
+        let (line, bytes) = line_of(event)?;
         let mut writer = self.writer();
         writer.append(&bytes)?;
-        // Under the lock: listeners hear in the order of the file.
-        self.feed.publish(&line);
-        metrics::event(&line.event);
+        self.publish(&line);
         Ok(())
     }
 
-    /// Writes what already happened; that it could not be recorded is logged, and does not undo it.
+    /// Writes what already happened. That it could not be recorded does not undo it: it is logged, and recorded before
+    /// the next event.
     pub(crate) fn note(&self, event: Event) {
-        if let Err(error) = self.write(event) {
-            tracing::error!(%error, "an event could not be recorded");
+        let (line, bytes) = match line_of(event) {
+            Ok(line) => line,
+            Err(error) => return tracing::error!(%error, "an event cannot be written as JSON"),
+        };
+        let mut writer = self.writer();
+        if let Err(error) = writer.owe(bytes) {
+            tracing::error!(%error, "an event could not be recorded yet");
+        }
+        self.publish(&line);
+    }
+
+    /// Tells a line, under the lock of the writer: listeners hear in the order of the file.
+    fn publish(&self, line: &Line) {
+        self.feed.publish(line);
+        metrics::event(&line.event);
+    }
+
+    /// Records what could not be recorded until now.
+    pub(crate) fn settle(&self) {
+        if let Err(error) = self.writer().settle() {
+            tracing::error!(%error, "events could not be recorded; what they settled is looked up at the next start");
         }
     }
 
@@ -126,6 +142,13 @@ impl Events {
     fn writer(&self) -> MutexGuard<'_, files::Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn line_of(event: Event) -> std::io::Result<(Line, Vec<u8>)> {
+    let line = Line { at: clock::wall_ms(), pid: std::process::id(), event };
+    let mut bytes = serde_json::to_vec(&line)?;
+    bytes.push(b'\n');
+    Ok((line, bytes))
 }
 
 /// What event files hold.

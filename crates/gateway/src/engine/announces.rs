@@ -17,13 +17,16 @@ use moorline_announce::{
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Mark};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Engine,
     to_session::{OnTheWay, ToSession},
 };
 use crate::{events::Event, session_key::SessionKey, settings, state_dir::StateDir};
+
+/// Before the outbox is tried again that could not be written.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct Announces {
     announcer: Arc<Announcer>,
@@ -97,21 +100,23 @@ impl Engine {
     pub(super) fn drive_announces(self: &Arc<Self>, mut idle: mpsc::UnboundedReceiver<SessionKey>) {
         self.announces.transport.bind(self);
         let announcer = Arc::clone(&self.announces.announcer);
-        let mut stop = self.stop.subscribe();
+        let stop = self.stop.subscribe();
         self.tasks.run(async move {
-            let stopped = async move {
-                // The engine is gone when the sender is: that is a stop too.
-                let _ = stop.wait_for(|stop| *stop).await;
-            };
-            let driven = async {
-                hasten_all(&announcer).await?;
-                announcer.drive(stopped).await
-            };
-            if let Err(error) = driven.await {
+            loop {
+                let driven = async {
+                    hasten_all(&announcer).await?;
+                    announcer.drive(stopped(stop.clone())).await
+                };
+                let Err(error) = driven.await else { return };
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "the announce driver stopped; restart the gateway"
+                    "the announce driver broke off; it starts again"
                 );
+                // A full disk is full for a while; what was under way is looked up when it starts again.
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    () = stopped(stop.clone()) => return,
+                }
             }
         });
         let (engine, mut stop) = (Arc::downgrade(self), self.stop.subscribe());
@@ -133,7 +138,7 @@ impl Engine {
 
     /// Keeps a child's result, to be delivered.
     pub(super) async fn submit_announce(&self, requester: &SessionKey, run_id: &str, text: &str) {
-        let submitted = async {
+        let submit = || async {
             let key = Key::completion(requester.as_str(), run_id)?;
             let envelope = Envelope::result(requester.as_str(), text);
             self.events.write(Event::AnnouncePrepared {
@@ -148,10 +153,21 @@ impl Engine {
             }
             anyhow::Ok(())
         };
-        if let Err(error) = submitted.await {
-            tracing::error!(%requester, run_id, %error, "the result of a child could not be kept");
+        // The result was promised: it is tried until it is kept. At a shutdown the next gateway goes on with it.
+        while let Err(error) = submit().await {
+            tracing::error!(%requester, run_id, %error, "the result of a child could not be kept yet");
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = stopped(self.stop.subscribe()) => return,
+            }
         }
     }
+}
+
+/// Completes when the engine stops. Cancel-safe.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The engine is gone when the sender is: that is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl Engine {

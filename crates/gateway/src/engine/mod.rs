@@ -118,6 +118,7 @@ impl Engine {
         if !self.tasks.finish(DRAIN).await {
             tracing::warn!("some turns did not end in time; their locks are left to be taken over");
         }
+        self.events.settle();
         let left = Locks::release_all(DRAIN).await;
         if left > 0 {
             tracing::warn!(left, "locks could not be released");

@@ -145,7 +145,7 @@ impl Engine {
         }
         for (send_id, (_, params)) in owed.sends {
             let ping_pong = params.max_ping_pong.unwrap_or(0);
-            if let Err(error) = self.drive_send(params, &send_id, false, ping_pong) {
+            if let Err(error) = self.drive_send(params, &send_id, false, ping_pong, None) {
                 tracing::error!(send_id, %error, "a promised send could not be driven again");
             }
         }

@@ -90,18 +90,21 @@ impl Engine {
         nested: bool,
     ) -> anyhow::Result<String> {
         let run_id = ulid::Ulid::generate().to_string();
-        self.begin(place, incoming, nested, &run_id, None)?;
+        self.begin(place, incoming, nested, &run_id, None, None)?;
         Ok(run_id)
     }
 
-    pub(super) fn start_turn_as(
+    /// A turn by which a promise is kept. The promise is given when it is written down; when it cannot be, nothing was
+    /// accepted and no turn begins.
+    pub(super) fn start_promised(
         self: &Arc<Self>,
         place: Place,
         incoming: Incoming,
         nested: bool,
         run_id: &str,
+        promise: Event,
     ) -> anyhow::Result<()> {
-        self.begin(place, incoming, nested, run_id, None).map(drop)
+        self.begin(place, incoming, nested, run_id, None, Some(promise)).map(drop)
     }
 
     /// A turn that must have its session's turn by `by`; it may take as long as any other then.
@@ -111,7 +114,7 @@ impl Engine {
         incoming: Incoming,
         by: Instant,
     ) -> anyhow::Result<Run> {
-        self.begin(place, incoming, false, &ulid::Ulid::generate().to_string(), Some(by))
+        self.begin(place, incoming, false, &ulid::Ulid::generate().to_string(), Some(by), None)
     }
 
     fn begin(
@@ -121,6 +124,7 @@ impl Engine {
         nested: bool,
         run_id: &str,
         by: Option<Instant>,
+        promise: Option<Event>,
     ) -> anyhow::Result<Run> {
         if *self.stop.borrow() {
             return Err(Failure::new(
@@ -136,6 +140,15 @@ impl Engine {
             message_key: incoming.key.clone(),
             recovered: true,
         })?;
+        if let Some(Err(error)) = promise.map(|promise| self.events.write(promise)) {
+            let error = anyhow::Error::from(error);
+            self.events.note(Event::RunEnded {
+                run_id: run_id.to_owned(),
+                outcome: "failed".to_owned(),
+                code: Some(exit::wire(&error).code.to_string()),
+            });
+            return Err(error);
+        }
         let run = self.runs.begin(run_id, &incoming.session);
         let (engine, run_id, taken) = (Arc::clone(self), run_id.to_owned(), run.clone());
         self.tasks.run(async move {

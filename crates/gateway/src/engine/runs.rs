@@ -84,6 +84,11 @@ impl Runs {
         self.lock().parents.insert(run_id.to_owned(), requester.clone());
     }
 
+    /// Takes that back for a run that did not begin.
+    pub(crate) fn disown(&self, run_id: &str) {
+        self.lock().parents.remove(run_id);
+    }
+
     /// Children of `requester` that are under way.
     pub(crate) fn open_children(&self, requester: &SessionKey) -> usize {
         self.lock().parents.values().filter(|parent| *parent == requester).count()

@@ -90,7 +90,7 @@ impl Engine {
         let run_id = match self.keys.find(&send_id, &asked)? {
             Some(Known { run_id: Some(run_id), .. }) => run_id,
             // Settled by an earlier gateway: the turn is answered from the transcript, and nothing is promised anew.
-            Some(Known { run_id: None, .. }) => self.start_send(&params, &send_id, false)?,
+            Some(Known { run_id: None, .. }) => self.start_send(&params, &send_id, false, None)?,
             None => {
                 self.accept_send(&params, &send_id, !nested.is_empty() && !waits_for_itself, ping_pong)?
             }
@@ -124,32 +124,26 @@ impl Engine {
         nested: bool,
         ping_pong: u32,
     ) -> anyhow::Result<String> {
-        // Refused before anything is promised.
-        drop(self.lanes.place(&params.to)?);
-        self.events.write(Event::SendAccepted {
+        let promise = Event::SendAccepted {
             send_id: send_id.to_owned(),
             from: params.from.clone(),
             to: params.to.clone(),
             message: params.message.clone(),
             max_ping_pong: ping_pong,
-        })?;
-        let driven = self.drive_send(params.clone(), send_id, nested, ping_pong);
-        if let Err(error) = &driven {
-            let code = crate::exit::wire(error).code.to_string();
-            self.events.note(Event::SendFailed { send_id: send_id.to_owned(), code });
-        }
-        driven
+        };
+        self.drive_send(params.clone(), send_id, nested, ping_pong, Some(promise))
     }
 
-    /// Starts the turn of a send that is promised, and settles it when the turn has ended.
+    /// Starts the turn of a send that is promised, now or by an earlier gateway, and settles it when the turn has ended.
     pub(super) fn drive_send(
         self: &Arc<Self>,
         params: SendParams,
         send_id: &str,
         nested: bool,
         ping_pong: u32,
+        promise: Option<Event>,
     ) -> anyhow::Result<String> {
-        let run_id = self.start_send(&params, send_id, nested)?;
+        let run_id = self.start_send(&params, send_id, nested, promise)?;
         self.open.sends.fetch_add(1, Ordering::Relaxed);
         let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
         self.tasks.run(async move {
@@ -164,6 +158,7 @@ impl Engine {
         params: &SendParams,
         send_id: &str,
         nested: bool,
+        promise: Option<Event>,
     ) -> anyhow::Result<String> {
         let place = self.lanes.place(&params.to)?;
         let incoming = Incoming {
@@ -172,7 +167,14 @@ impl Engine {
             from: params.from.clone(),
             session: params.to.clone(),
         };
-        let run_id = self.start_turn(place, incoming, nested)?;
+        let run_id = match promise {
+            Some(promise) => {
+                let run_id = ulid::Ulid::generate().to_string();
+                self.start_promised(place, incoming, nested, &run_id, promise)?;
+                run_id
+            }
+            None => self.start_turn(place, incoming, nested)?,
+        };
         let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
         self.keys.remember(send_id, asked, Some(&run_id), None);
         Ok(run_id)

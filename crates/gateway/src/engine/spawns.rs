@@ -55,13 +55,13 @@ impl Engine {
         let child: SessionKey = format!("agent:{agent}:{ancestry}{}", ulid::Ulid::generate()).parse()?;
         let place = self.lanes.place(&child)?;
         let run_id = ulid::Ulid::generate().to_string();
-        self.events.write(Event::SpawnAccepted {
+        let promise = Event::SpawnAccepted {
             run_id: run_id.clone(),
             requester: params.requester.clone(),
             child: child.clone(),
             task: params.task.clone(),
             idempotency_key: params.idempotency_key.clone(),
-        })?;
+        };
         let incoming = Incoming {
             text: params.task.clone(),
             key: run_id.clone(),
@@ -70,7 +70,10 @@ impl Engine {
         };
         // Counted first: the child may end before this line is over.
         self.runs.adopt(&run_id, &params.requester);
-        self.start_turn_as(place, incoming, false, &run_id)?;
+        if let Err(error) = self.start_promised(place, incoming, false, &run_id, promise) {
+            self.runs.disown(&run_id);
+            return Err(error);
+        }
         if let Some(key) = &params.idempotency_key {
             self.keys.remember(key, asked, Some(&run_id), Some(&child));
         }

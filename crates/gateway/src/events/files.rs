@@ -7,6 +7,7 @@
 //! differences of modification times, not of the wall clock: a process whose clock is wrong removes nothing early.
 
 use std::{
+    collections::VecDeque,
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -31,16 +32,41 @@ pub(super) struct Writer {
     file: File,
     length: u64,
     roll_at: u64,
+    /// Lines of what already happened that could not be written yet.
+    owed: VecDeque<Vec<u8>>,
 }
 
 impl Writer {
     pub(super) fn open(folder: &Path, role: &str) -> io::Result<Self> {
         let file = create(folder, role)?;
-        Ok(Self { folder: folder.to_owned(), role: role.to_owned(), file, length: 0, roll_at: ROLL_AT })
+        let (folder, role) = (folder.to_owned(), role.to_owned());
+        Ok(Self { folder, role, file, length: 0, roll_at: ROLL_AT, owed: VecDeque::new() })
     }
 
-    /// Appends a whole line, or nothing.
+    /// Appends a whole line behind what is owed, or nothing.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        self.settle()?;
+        self.put(line)
+    }
+
+    /// Appends a line of what already happened; when that fails, it comes before the next one.
+    pub(super) fn owe(&mut self, line: Vec<u8>) -> io::Result<()> {
+        self.owed.push_back(line);
+        self.settle()
+    }
+
+    /// Appends what is owed, oldest first.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        while let Some(line) = self.owed.pop_front() {
+            if let Err(error) = self.put(&line) {
+                self.owed.push_front(line);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, line: &[u8]) -> io::Result<()> {
         if self.length >= self.roll_at {
             match create(&self.folder, &self.role) {
                 Ok(file) => (self.file, self.length) = (file, 0),
@@ -206,6 +232,28 @@ mod tests {
             .map(|line| line.at)
             .collect();
         assert_eq!(read, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_written_before_the_next_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), "gateway").unwrap();
+        writer.append(b"1\n").unwrap();
+        // A file that cannot be cut is followed by a new one, so the full one is put in its place for each.
+        let fill = |writer: &mut Writer| {
+            writer.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            writer.length = 0;
+        };
+        fill(&mut writer);
+        assert!(writer.append(b"a promise\n").is_err());
+        fill(&mut writer);
+        assert!(writer.owe(b"2\n".to_vec()).is_err());
+        fill(&mut writer);
+        assert!(writer.append(b"another promise\n").is_err());
+        writer.append(b"3\n").unwrap();
+        let text: String =
+            names(folder.path()).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        assert_eq!(text, "1\n2\n3\n");
     }
 
     #[test]

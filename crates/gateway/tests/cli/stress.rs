@@ -39,6 +39,17 @@ fn a_short_run_under_kills_and_stops_loses_nothing() {
     assert!(json(&output.stdout)["doubleEntries"].as_u64() > Some(0));
 }
 
+/// What a full disk refused is promised to nobody, and what had happened already is written down when there is room again:
+/// results of children, ends of runs, the answers of sends.
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (exit, summary) =
+        stress(dir.path(), &["--seed", "7", "--seconds", "8", "--turns", "16", "--faults", "disk"]);
+    assert_eq!((exit, &summary["problems"]), (0, &serde_json::json!([])), "{summary}");
+    assert!(summary["faultsObserved"]["disk"].as_u64() > Some(1), "{summary}");
+}
+
 #[test]
 fn what_it_cannot_do_is_said_before_anything_is_started() {
     let dir = tempfile::tempdir().unwrap();
@@ -52,6 +63,16 @@ fn what_it_cannot_do_is_said_before_anything_is_started() {
     let output = command.env("PATH", "").args(["stress", "--json", "--faults", "clock"]).output().unwrap();
     assert_eq!(code(&output), 69);
     assert!(json(&output.stderr)["message"].as_str().unwrap().contains("the package faketime"));
+}
+
+/// A caller that has closed its end of stderr still gets the exit code of the error, and not that of a panic.
+#[test]
+fn an_error_that_nobody_reads_keeps_its_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = moorline(dir.path()).args(["audit", "--state", "nowhere"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(65));
 }
 
 /// The proof that the proof can fail: without fence, length and guard the same run finds double entries.
