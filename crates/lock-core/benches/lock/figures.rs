@@ -39,6 +39,22 @@ impl Samples {
     }
 }
 
+/// Ratios, one of each round.
+#[derive(Default)]
+pub(crate) struct Spread(Vec<f64>);
+
+impl Spread {
+    pub(crate) fn push(&mut self, ratio: f64) {
+        self.0.push(ratio);
+    }
+
+    pub(crate) fn line(&mut self, rounds: usize) -> String {
+        self.0.sort_unstable_by(f64::total_cmp);
+        let at = |percent: usize| self.0[(self.0.len() - 1) * percent / 100];
+        format!("{:.2} x (median of {rounds} rounds, p10 {:.2}, p90 {:.2})", at(50), at(10), at(90))
+    }
+}
+
 pub(crate) fn us(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }

@@ -16,6 +16,7 @@
 mod contention;
 mod durability;
 mod figures;
+mod reference;
 mod takeover;
 mod uncontended;
 

@@ -10,7 +10,10 @@ use moorline_lock_core::{LockConfig, Locks, RunTag, Target};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 use tokio::runtime::Runtime;
 
-use crate::figures::{Samples, us};
+use crate::{
+    figures::{Samples, Spread, us},
+    reference,
+};
 
 /// A round is a batch of each thing, one after the other: what disturbs the machine for longer disturbs all of them.
 const ROUNDS: usize = 800;
@@ -27,7 +30,7 @@ const WHAT: [&str; 5] = [
 const FLOOR: usize = 0;
 const LOCK: usize = WHAT.len() - 1;
 
-struct Place {
+pub(crate) struct Place {
     dir: OwnedFd,
     runtime: Runtime,
     target: Target,
@@ -61,30 +64,34 @@ impl Place {
             1 => repeat(&|| publish(&self.dir, &[], Link::ByDescriptor)),
             2 => repeat(&|| publish(&self.dir, &[b' '; 334], Link::ByPath)),
             3 => repeat(&|| protocol(&self.dir, &[b' '; 334])),
-            _ => self.runtime.block_on(async {
-                let mut times = Vec::with_capacity(IN_A_BATCH);
-                for _ in 0..IN_A_BATCH {
-                    let began = Instant::now();
-                    let held = self.locks.acquire(&self.target, &self.tag).await.unwrap();
-                    held.release().await.unwrap();
-                    times.push(began.elapsed());
-                }
-                times
-            }),
+            _ => self.cycles(IN_A_BATCH),
         }
+    }
+
+    /// So many acquires and releases; each single time.
+    pub(crate) fn cycles(&self, count: usize) -> Vec<Duration> {
+        self.runtime.block_on(async {
+            let mut times = Vec::with_capacity(count);
+            for _ in 0..count {
+                let began = Instant::now();
+                let held = self.locks.acquire(&self.target, &self.tag).await.unwrap();
+                held.release().await.unwrap();
+                times.push(began.elapsed());
+            }
+            times
+        })
     }
 }
 
-/// The median time of an acquire + release.
-pub(crate) fn run(dir: &Path) -> Duration {
+pub(crate) fn run(dir: &Path) {
     println!("\nuncontended acquire + release");
     let place = Place::new(dir);
     let mut samples: [Samples; WHAT.len()] = Default::default();
-    let mut ratios = Vec::with_capacity(ROUNDS);
+    let mut ratios = Spread::default();
     for round in 0..ROUNDS {
         let mut medians = [0.0; WHAT.len()];
         for turn in 0..WHAT.len() {
-            // Every thing follows each of the others in turn.
+            // There and back, so that nothing always follows the same one.
             let what = if round % 2 == 0 { turn } else { WHAT.len() - 1 - turn };
             let mut batch = Samples::from(place.batch(what));
             medians[what] = us(batch.percentile(50.0));
@@ -95,15 +102,10 @@ pub(crate) fn run(dir: &Path) -> Duration {
     for (what, samples) in WHAT.iter().zip(&mut samples) {
         samples.line(what);
     }
-    ratios.sort_unstable_by(f64::total_cmp);
-    let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
-    println!(
-        "  ratio to the floor, of {ROUNDS} rounds of {IN_A_BATCH}: median {:.2}, p10 {:.2}, p90 {:.2} (target <= 1.6)",
-        at(50),
-        at(10),
-        at(90)
-    );
-    samples[LOCK].percentile(50.0)
+    println!("  to the floor: {} (target <= 1.6)", ratios.line(ROUNDS));
+    for reference in reference::all() {
+        reference.uncontended(dir, &place);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -153,10 +155,5 @@ fn protocol(dir: &OwnedFd, bytes: &[u8]) {
 /// Only acquire and release, so many times.
 pub(crate) fn cycles(count: usize) {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::new(dir.path());
-    place.runtime.block_on(async {
-        for _ in 0..count {
-            place.locks.acquire(&place.target, &place.tag).await.unwrap().release().await.unwrap();
-        }
-    });
+    Place::new(dir.path()).cycles(count);
 }
