@@ -20,7 +20,7 @@ use crate::{
     judge::{Limits, Own, State},
     lane::Ticket,
     locks::{Inner, Wait},
-    obstacle::{Obstacle, SeenLock, own_process_report},
+    obstacle::{Obstacle, SeenLock, own_process_report, what_stands_there},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
     registry,
@@ -227,7 +227,7 @@ impl<'a> Acquisition<'a> {
             // A symlink (ELOOP), a socket (ENXIO), a file of another user: something is there that cannot be judged.
             Err(error) => match error.raw_os_error() {
                 Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Err(error),
-                Some(_) | None => Ok(self.unreadable()),
+                Some(_) | None => Ok(self.unreadable(&error)),
             },
         }
     }
@@ -278,7 +278,12 @@ impl<'a> Acquisition<'a> {
         };
         let (evidence, judgement) = judge_now(&judged, &around, &self.limits);
         let state = judgement.state;
-        self.seen = Obstacle::Lock(Box::new(SeenLock { record: judged.record.clone(), evidence, judgement }));
+        self.seen = Obstacle::Lock(Box::new(SeenLock {
+            unreadable: (!judged.readable).then(|| what_stands_there(&judged.stat)),
+            record: judged.record.clone(),
+            evidence,
+            judgement,
+        }));
         if state != State::Contended {
             self.contended = 0;
         }
@@ -364,8 +369,14 @@ impl<'a> Acquisition<'a> {
         Ok(Look::Sleep { watch, at_most, pinned })
     }
 
-    fn unreadable(&mut self) -> Look {
-        self.seen = Obstacle::Unreadable;
+    fn unreadable(&mut self, error: &io::Error) -> Look {
+        tracing::debug!(lock = %self.target.lock_path().display(), %error, "what stands at the lock's path cannot be opened");
+        let there = fs::stat_at(self.target.dir(), self.target.lock_name());
+        self.seen = match there {
+            Ok(Some(stat)) => Obstacle::Unreadable { what: what_stands_there(&stat) },
+            Ok(None) => Obstacle::Nothing,
+            Err(_) => Obstacle::Unreadable { what: "something that cannot be looked at" },
+        };
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
     }
 

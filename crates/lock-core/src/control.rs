@@ -22,7 +22,7 @@ use crate::{
     config::LockConfig,
     error::{LockError, LostHow, pid_alive},
     evidence::Judged,
-    inspect::{judge_once, state_word},
+    inspect::{judge_once, state_word, view},
     judge::State,
     record::Record,
     registry,
@@ -55,7 +55,9 @@ struct Answer {
 pub struct Revoked {
     /// The lock file.
     pub lock_path: String,
-    /// What the lock was judged to be before.
+    /// What the lock was judged to be before the owner was asked.
+    pub state_before: &'static str,
+    /// What it is now, as [`crate::LockView::state`] says it; it may be somebody else's by then.
     pub state: &'static str,
     /// Whether the owner was asked; a free or dead lock has nobody to ask.
     pub asked: bool,
@@ -169,7 +171,15 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     let lock_path = target.lock_path().display().to_string();
     let unavailable = |source| LockError::unavailable(&target.lock_path(), "open", source);
     let Some(file) = fs::open_to_judge(target.dir(), target.lock_name()).map_err(unavailable)? else {
-        return Ok(Revoked { lock_path, state: "free", asked: false, released: true, owner: None });
+        let free = "free";
+        return Ok(Revoked {
+            lock_path,
+            state_before: free,
+            state: free,
+            asked: false,
+            released: true,
+            owner: None,
+        });
     };
     let judged = Judged::open(file).map_err(unavailable)?;
     let identity = registry::global().identity();
@@ -184,7 +194,8 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     };
     let report = |asked, released| Revoked {
         lock_path: lock_path.clone(),
-        state: state_word(&judgement),
+        state_before: state_word(&judgement),
+        state: view(&target, config).map_or("unknown", |view| view.state),
         asked,
         released,
         owner: Some(owner.clone()),

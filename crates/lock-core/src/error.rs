@@ -59,6 +59,8 @@ pub struct Report {
     pub waited: Duration,
     /// Requests of this process that stood before the caller's.
     pub queue_position: usize,
+    /// What stands at the lock's path, when it is nothing that could be read and judged.
+    pub unreadable: Option<&'static str>,
     /// The guard that other programs put around a reclaim was in the way, with what it says of its owner.
     pub reclaim_guard: Option<String>,
 }
@@ -109,6 +111,9 @@ impl fmt::Display for Report {
         }
         if self.queue_position > 0 {
             write!(f, ", {} before this one in the queue", self.queue_position)?;
+        }
+        if let Some(what) = self.unreadable {
+            write!(f, ", at the lock's path is {what}")?;
         }
         if let Some(guard) = &self.reclaim_guard {
             write!(f, ", behind a reclaim guard of {guard}")?;

@@ -27,7 +27,7 @@ pub(crate) struct Judged {
     pub(crate) stat: Stat,
     pub(crate) bytes: Vec<u8>,
     pub(crate) record: Record,
-    readable: bool,
+    pub(crate) readable: bool,
 }
 
 impl Judged {

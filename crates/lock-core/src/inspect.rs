@@ -93,7 +93,7 @@ fn inspect_dir(dir: &Path, config: &LockConfig) -> Result<Vec<LockView>, LockErr
     Ok(views)
 }
 
-fn view(target: &Target, config: &LockConfig) -> Result<LockView, LockError> {
+pub(crate) fn view(target: &Target, config: &LockConfig) -> Result<LockView, LockError> {
     let lock_path = target.lock_path().display().to_string();
     let file = match fs::open_to_judge(target.dir(), target.lock_name()) {
         Ok(Some(file)) => file,
@@ -192,7 +192,20 @@ fn free(lock_path: String) -> LockView {
 
 fn unreadable(lock_path: String, error: &LockError) -> LockView {
     tracing::debug!(lock = lock_path, %error, "lock cannot be looked at");
-    LockView { state: "unknown", stale_reasons: vec![Reason::UnverifiableOwner], ..free(lock_path) }
+    // Nothing could be asked, and an operator is told that of each thing.
+    let evidence = EvidenceView {
+        flock: "unknown",
+        lease: "unknown",
+        pid: "unknown",
+        boot_id: "unknown",
+        pid_ns: "unknown",
+    };
+    LockView {
+        state: "unknown",
+        stale_reasons: vec![Reason::UnverifiableOwner],
+        evidence: Some(evidence),
+        ..free(lock_path)
+    }
 }
 
 pub(crate) fn state_word(judgement: &Judgement) -> &'static str {

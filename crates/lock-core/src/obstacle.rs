@@ -10,7 +10,11 @@ use crate::{
     judge::{Evidence, Judgement, Own, Reason, State},
     record::Record,
     registry,
-    sys::{clock::WallMs, process::Identity},
+    sys::{
+        clock::WallMs,
+        fs::{Kind, MAX_RECORD, Stat},
+        process::Identity,
+    },
     target::Target,
 };
 
@@ -18,7 +22,7 @@ pub(crate) enum Obstacle {
     /// Nothing yet, or what stood there is gone.
     Nothing,
     /// Something at the path that could not even be opened.
-    Unreadable,
+    Unreadable { what: &'static str },
     /// The guard that reclaimers of other programs put there, with what it says of its owner.
     Guard { says: String },
     /// A lock. Boxed, because most acquisitions meet none and should not carry room for it.
@@ -26,6 +30,8 @@ pub(crate) enum Obstacle {
 }
 
 pub(crate) struct SeenLock {
+    /// What it is instead of a lock that can be read.
+    pub(crate) unreadable: Option<&'static str>,
     pub(crate) record: Record,
     pub(crate) evidence: Evidence,
     pub(crate) judgement: Judgement,
@@ -36,7 +42,7 @@ impl Obstacle {
     pub(crate) fn reasons(&self) -> &[Reason] {
         match self {
             Self::Nothing => &[],
-            Self::Unreadable | Self::Guard { .. } => &[Reason::UnverifiableOwner],
+            Self::Unreadable { .. } | Self::Guard { .. } => &[Reason::UnverifiableOwner],
             Self::Lock(lock) => &lock.judgement.reasons,
         }
     }
@@ -44,14 +50,14 @@ impl Obstacle {
     /// Whether it is a live lock that is to be reported.
     pub(crate) fn is_live_stale(&self) -> bool {
         match self {
-            Self::Nothing | Self::Unreadable | Self::Guard { .. } => false,
+            Self::Nothing | Self::Unreadable { .. } | Self::Guard { .. } => false,
             Self::Lock(lock) => lock.judgement.live_stale(),
         }
     }
 
     fn relation(&self) -> Relation {
         match self {
-            Self::Nothing | Self::Unreadable | Self::Guard { .. } => Relation::Unprovable,
+            Self::Nothing | Self::Unreadable { .. } | Self::Guard { .. } => Relation::Unprovable,
             Self::Lock(lock) => match lock.judgement.state {
                 State::Live if lock.evidence.own == Own::Registered => Relation::ThisProcess,
                 State::Live => Relation::OtherProcess,
@@ -66,9 +72,11 @@ impl Obstacle {
         report.relation = self.relation();
         report.reasons = self.reasons().to_vec();
         match self {
-            Self::Nothing | Self::Unreadable => {}
+            Self::Nothing => {}
+            Self::Unreadable { what } => report.unreadable = Some(what),
             Self::Guard { says } => report.reclaim_guard = Some(says.clone()),
             Self::Lock(lock) => {
+                report.unreadable = lock.unreadable;
                 report.record = lock.record.clone();
                 report.age = lock.record.age(WallMs::now());
                 report.pid_alive = pid_alive(lock.evidence.pid);
@@ -107,6 +115,18 @@ pub(crate) fn own_process_report(
         reasons: Vec::new(),
         waited,
         queue_position,
+        unreadable: None,
         reclaim_guard: None,
+    }
+}
+
+/// In words for an operator, what at a lock's path cannot be read.
+pub(crate) fn what_stands_there(stat: &Stat) -> &'static str {
+    match stat.kind {
+        Kind::Symlink => "a symbolic link, which is not followed",
+        Kind::Directory => "a directory",
+        Kind::Special => "a FIFO, socket or device",
+        Kind::Regular if stat.len > MAX_RECORD => "a file larger than any lock (64 KiB)",
+        Kind::Regular => "a file that this user may not read",
     }
 }

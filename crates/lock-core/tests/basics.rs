@@ -224,6 +224,33 @@ async fn symlinks_hard_links_and_directories_are_refused() {
     assert_eq!(error.code().to_string(), "local.config");
 }
 
+#[tokio::test]
+#[allow(unsafe_code, reason = "fork has no safe wrapper")]
+async fn a_forked_copy_of_a_guard_refuses_to_write_and_releases_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let held =
+        Locks::new(LockConfig::default()).acquire(&target(dir.path()), &RunTag::new("one")).await.unwrap();
+    // SAFETY: the child checks and drops its copy of the guard, which takes no lock in a fork, and ends without unwinding.
+    let status = unsafe {
+        match libc::fork() {
+            0 => {
+                let refused = matches!(held.verify(), Err(LockError::Lost { how: LostHow::Forked, .. }));
+                drop(held);
+                libc::_exit(i32::from(!refused))
+            }
+            child => {
+                let mut status = -1;
+                assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+                status
+            }
+        }
+    };
+    assert_eq!(status, 0, "the copy took itself for the owner");
+    assert!(held.target().lock_path().exists());
+    held.verify().unwrap();
+    held.release().await.unwrap();
+}
+
 /// Writes down whose guard came, after which wait, and went, after which hold.
 #[derive(Default)]
 struct Watching(std::sync::Mutex<Vec<(&'static str, String, Duration)>>);

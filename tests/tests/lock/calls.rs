@@ -63,3 +63,25 @@ fn an_uncontended_cycle_makes_no_call_that_no_invariant_needs() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// Before Linux 6.10 a file may be linked by its descriptor with CAP_DAC_READ_SEARCH alone; `strace` refuses it here as those do.
+#[test]
+#[ignore = "needs strace"]
+fn a_kernel_that_refuses_to_link_by_descriptor_is_asked_once() {
+    let dir = dir();
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let path = trace.path().display().to_string();
+    let refuse =
+        ["strace", "-f", "-qq", "-o", &path, "-e", "trace=linkat", "-e", "inject=linkat:error=ENOENT:when=1"];
+    let mut worker = Worker::serve_with(&refuse, dir.path(), &[]);
+    for _ in 0..3 {
+        worker.ok("acquire session.jsonl");
+        worker.ok("release session.jsonl");
+    }
+    worker.send("exit");
+    assert!(worker.wait().success());
+    let trace = std::fs::read_to_string(trace.path()).unwrap();
+    let of =
+        |about: &str| trace.lines().filter(|line| line.contains("linkat(") && line.contains(about)).count();
+    assert_eq!((of("AT_EMPTY_PATH"), of("/proc/self/fd/")), (1, 3), "{trace}");
+}

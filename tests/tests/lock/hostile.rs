@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Tries everything a contender can do; the lock must not be had, and what is there must stay.
-fn stays(dir: &Path, worker: &mut Worker, what: &str) {
+fn stays(dir: &Path, worker: &mut Worker, what: &str) -> String {
     let there =
         |name: &str| std::fs::symlink_metadata(dir.join(name)).map(|meta| (meta.file_type(), meta.len()));
     let before = there(LOCK).unwrap();
@@ -23,10 +23,12 @@ fn stays(dir: &Path, worker: &mut Worker, what: &str) {
     assert_eq!(error["code"], "coordination.lock_timeout", "{what}: {error}");
     let view = &worker.json("inspect session.jsonl")[0];
     assert_eq!((&view["state"], &view["removable"]), (&"unknown".into(), &false.into()), "{what}: {view}");
+    assert!(view["evidence"]["lease"].is_string(), "{what}: {view}");
     assert_eq!(worker.json("inspect .").as_array().unwrap().len(), 1, "{what}");
     let swept = worker.json("sweep");
     assert_eq!(swept[0]["action"], "kept", "{what}: {swept}");
     assert_eq!(there(LOCK).unwrap(), before, "{what}");
+    error["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -48,7 +50,8 @@ fn hostile_files_at_the_locks_path_are_reported_and_stay() {
     for (what, bytes) in contents {
         let dir = dir();
         std::fs::write(dir.path().join(LOCK), &bytes).unwrap();
-        stays(dir.path(), &mut Worker::serve(dir.path(), &[]), what);
+        let message = stays(dir.path(), &mut Worker::serve(dir.path(), &[]), what);
+        assert_eq!(message.contains("larger than any lock"), bytes.len() > 65_536, "{what}: {message}");
         assert_eq!(std::fs::read(dir.path().join(LOCK)).unwrap(), bytes, "{what}");
     }
 }
@@ -56,21 +59,24 @@ fn hostile_files_at_the_locks_path_are_reported_and_stay() {
 #[test]
 fn things_that_are_no_files_are_reported_and_stay() {
     type Make = fn(&Path);
-    let things: [(&str, Make); 6] = [
-        ("a dangling symlink", |path| symlink("/nowhere/at/all", path).unwrap()),
-        ("a symlink to a file", |path| {
+    let things: [(&str, &str, Make); 6] = [
+        ("a dangling symlink", "a symbolic link", |path| symlink("/nowhere/at/all", path).unwrap()),
+        ("a symlink to a file", "a symbolic link", |path| {
             std::fs::write(path.with_file_name("victim"), "precious").unwrap();
             symlink("victim", path).unwrap();
         }),
-        ("a symlink to itself", |path| symlink(LOCK, path).unwrap()),
-        ("a directory", |path| std::fs::create_dir(path).unwrap()),
-        ("a FIFO", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
-        ("a socket", |path| drop(UnixListener::bind(path).unwrap())),
+        ("a symlink to itself", "a symbolic link", |path| symlink(LOCK, path).unwrap()),
+        ("a directory", "a directory", |path| std::fs::create_dir(path).unwrap()),
+        ("a FIFO", "a FIFO", |path| {
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+        ("a socket", "a FIFO, socket", |path| drop(UnixListener::bind(path).unwrap())),
     ];
-    for (what, make) in things {
+    for (what, said, make) in things {
         let dir = dir();
         make(&dir.path().join(LOCK));
-        stays(dir.path(), &mut Worker::serve(dir.path(), &[]), what);
+        let message = stays(dir.path(), &mut Worker::serve(dir.path(), &[]), what);
+        assert!(message.contains(said), "{what}: {message}");
         if let Ok(victim) = std::fs::read_to_string(dir.path().join("victim")) {
             assert_eq!(victim, "precious");
         }
@@ -149,7 +155,8 @@ fn an_unreadable_lock_of_another_owner_is_reported_and_stays() {
     std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o600)).unwrap();
     let before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     let mut worker = Worker::serve_with(&before, dir.path(), &[]);
-    stays(dir.path(), &mut worker, "unreadable");
+    let message = stays(dir.path(), &mut worker, "unreadable");
+    assert!(message.contains("a file that this user may not read"), "{message}");
     // Readable, but not theirs: the lease is refused for want of permission, which proves nothing.
     std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o644)).unwrap();
     stays(dir.path(), &mut worker, "readable, of another owner");

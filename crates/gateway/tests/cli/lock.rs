@@ -154,6 +154,7 @@ fn revoke_ends_the_command_and_releases_without_deleting_anything_itself() {
     });
     assert_eq!(answer["asked"], true);
     assert_eq!(answer["released"], true);
+    assert_eq!((&answer["stateBefore"], &answer["state"]), (&"live".into(), &"free".into()), "{answer}");
     assert_eq!(owner.wait().unwrap().code(), Some(143));
     let free = json(&run(dir.path(), &["lock", "revoke", "s", "--json"]).stdout);
     assert_eq!((&free["state"], &free["asked"]), (&"free".into(), &false.into()));
