@@ -40,6 +40,8 @@ pub struct Announcer {
     /// Wakes the driver: something may be due earlier than it knows.
     pub(crate) changed: Notify,
     pub(crate) driven: AtomicBool,
+    /// Held while a result gets its time and its number.
+    submitting: tokio::sync::Mutex<()>,
     /// Channels that asked everybody for a pause. Not persisted: after a restart the first answer says it again.
     paused: Mutex<HashMap<String, Instant>>,
 }
@@ -66,6 +68,7 @@ impl Announcer {
             store_delays,
             changed: Notify::new(),
             driven: AtomicBool::new(false),
+            submitting: tokio::sync::Mutex::default(),
             paused: Mutex::new(HashMap::new()),
         }
     }
@@ -87,6 +90,8 @@ impl Announcer {
         if bytes > LARGEST_RESULT {
             return Err(AnnounceFault::TooLarge { bytes, most: LARGEST_RESULT }.into());
         }
+        // Rows go out by their times, so those have to be in the order of the numbers that the store gives.
+        let _in_order = self.submitting.lock().await;
         let row = prepare(key, envelope, self.now(), &self.limits);
         let prepared = self.stored("keeping a result", || self.outbox.prepare(&row)).await?;
         let kept = prepared.row();

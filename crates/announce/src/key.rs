@@ -59,6 +59,12 @@ impl Key {
         Self::new(requester, child_run, COMPLETION)
     }
 
+    /// Whether it is the key of "this child has finished".
+    #[must_use]
+    pub fn is_completion(&self) -> bool {
+        self.kind == COMPLETION
+    }
+
     /// The session that is told.
     #[must_use]
     pub fn requester(&self) -> &str {

@@ -36,5 +36,5 @@ pub use stop::Stop;
 pub use transcript::{
     Added, Draft, Entry, Jsonl, Kind, Lines, Merged, NewSession, Origin, Provenance, Scan, Session,
     SessionError, SessionHeader, Tip, Transcript, Unfinished, WriteAs, append_entry, create_session,
-    read_session, scan_session,
+    fork_session, read_session, scan_session,
 };

@@ -24,6 +24,8 @@ mod crash;
 mod fence;
 #[path = "it/first.rs"]
 mod first;
+#[path = "it/fork.rs"]
+mod fork;
 #[path = "it/inbox.rs"]
 mod inbox;
 #[path = "it/large.rs"]

@@ -28,6 +28,9 @@ use crate::{events::Event, session_key::SessionKey, settings, state_dir::StateDi
 /// Before the outbox is tried again that could not be written.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The kind of an announce that tells a sender what became of his message.
+pub(super) const SEND: &str = "send";
+
 pub(crate) struct Announces {
     announcer: Arc<Announcer>,
     transport: Arc<ToSession>,
@@ -171,6 +174,23 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 impl Engine {
+    /// Keeps the word about a send for its sender, to be delivered: once for a send, whatever is said later. False: the gateway
+    /// stopped before it could be kept, and the send is the next one's to settle.
+    pub(super) async fn submit_word(&self, sender: &SessionKey, send_id: &str, text: &str) -> bool {
+        let submit = || async {
+            let key = Key::new(sender.as_str(), send_id, SEND)?;
+            anyhow::Ok(self.announces.announcer.submit(key, Envelope::result(sender.as_str(), text)).await?)
+        };
+        while let Err(error) = submit().await {
+            tracing::error!(%sender, send_id, %error, "what became of a send could not be kept for its sender yet");
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = stopped(self.stop.subscribe()) => return false,
+            }
+        }
+        true
+    }
+
     /// Settles an announce whose message is in the transcript and on the disk.
     pub(super) async fn announce_arrived(&self, key: &Key, path: Path) {
         let receipt = Receipt { path, progress: Progress::Delivered };
@@ -195,7 +215,7 @@ impl Engine {
 
     pub(super) fn note_delivered(&self, key: &Key) {
         self.events.note(Event::AnnounceDelivered { key: key.to_string() });
-        if !key.is_give_up() {
+        if key.is_completion() {
             self.open.announces_delivered.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -208,6 +228,7 @@ pub(crate) fn row(row: &Row) -> Value {
         "key": row.key.to_string(),
         "requester": row.key.requester(),
         "childRunId": row.key.child_run(),
+        "kind": row.key.kind(),
         "state": row.state.as_str(),
         "path": row.path(),
         "sends": row.sends,

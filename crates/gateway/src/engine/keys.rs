@@ -40,6 +40,7 @@ pub(crate) struct Known {
 #[derive(Default)]
 pub(crate) struct Keys {
     all: Mutex<All>,
+    accepting: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -49,6 +50,11 @@ struct All {
 }
 
 impl Keys {
+    /// Held from looking a key up until it is remembered: of two calls with one key, one is accepted and the other finds it.
+    pub(crate) fn accepting(&self) -> MutexGuard<'_, ()> {
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known of a key; refused when it stands for something else.
     pub(crate) fn find(&self, key: &str, asked: &Asked) -> Result<Option<Known>, Failure> {
         match self.lock().known.get(key) {

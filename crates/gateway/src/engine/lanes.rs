@@ -2,19 +2,25 @@
 //!
 //! A lane owns the *turn*; the session lock, taken inside it, owns the right to write against other processes. Bursts are
 //! admitted up to a limit, queued in order beyond it, and refused typed beyond that; nobody waits past his own deadline.
+//!
+//! The decision: the order is that of taking a place, which is what a caller was told, so each place has its own ticket. The
+//! option not taken is a fair mutex: its order is that in which the tasks happen to be polled first.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use moorline_taxonomy::{Coordination, Mark};
 use tokio::{
-    sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::Instant,
 };
 
 use crate::session_key::SessionKey;
+
+/// Turns under way and waiting in all.
+const MAX_PLACES: usize = 4096;
 
 /// The session's lane did not get to this turn. `coordination.lane_timeout`.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +34,12 @@ pub(crate) struct LaneBusy {
 
 /// The right to take a turn, until dropped.
 pub(crate) struct Turn {
-    _lane: OwnedMutexGuard<()>,
     _admitted: Option<OwnedSemaphorePermit>,
     _place: Place,
 }
 
 pub(crate) struct Lanes {
-    lanes: Mutex<HashMap<SessionKey, Lane>>,
+    all: Mutex<All>,
     admission: Arc<Semaphore>,
     /// Turns that may wait for one session.
     most_waiting: usize,
@@ -54,8 +59,16 @@ pub(crate) struct Queues {
 }
 
 #[derive(Default)]
+struct All {
+    lanes: HashMap<SessionKey, Lane>,
+    /// Places in all lanes.
+    places: usize,
+}
+
+/// A lane that exists has its turn taken or handed over.
+#[derive(Default)]
 struct Lane {
-    turn: Arc<tokio::sync::Mutex<()>>,
+    waiting: VecDeque<oneshot::Sender<()>>,
     inside: usize,
 }
 
@@ -63,7 +76,14 @@ struct Lane {
 pub(crate) struct Place {
     lanes: Arc<Lanes>,
     session: SessionKey,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    ticket: Ticket,
+}
+
+enum Ticket {
+    /// The session's turn is this place's.
+    Called,
+    /// It will be told.
+    Waiting(oneshot::Receiver<()>),
 }
 
 impl LaneBusy {
@@ -77,23 +97,26 @@ impl Place {
     /// admission of its own: its parent has one and waits for it.
     ///
     /// Cancel-safe: dropping the future gives the place up.
-    pub(crate) async fn turn(self, nested: bool, deadline: Option<Instant>) -> Result<Turn, LaneBusy> {
+    pub(crate) async fn turn(mut self, nested: bool, deadline: Option<Instant>) -> Result<Turn, LaneBusy> {
+        let admission = Arc::clone(&self.lanes.admission);
         let wait = async {
-            let lane = Arc::clone(&self.turn).lock_owned().await;
-            let admission = Arc::clone(&self.lanes.admission);
-            let admitted = if nested { None } else { admission.acquire_owned().await.ok() };
-            (lane, admitted)
+            if let Ticket::Waiting(called) = &mut self.ticket {
+                // The sender is kept in the lane for as long as this place is there.
+                let _ = called.await;
+                self.ticket = Ticket::Called;
+            }
+            if nested { None } else { admission.acquire_owned().await.ok() }
         };
         let waited = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, wait).await,
             None => Ok(wait.await),
         };
         match waited {
-            Ok((lane, admitted)) => Ok(Turn { _lane: lane, _admitted: admitted, _place: self }),
+            Ok(admitted) => Ok(Turn { _admitted: admitted, _place: self }),
             Err(_) => {
                 let ahead = self.lanes.inside(&self.session).saturating_sub(1);
                 let problem =
-                    format!("its turn did not come before the caller's deadline, {ahead} before it");
+                    format!("its turn did not come before the caller's deadline, {ahead} others are there");
                 Err(LaneBusy::new(&self.session, problem))
             }
         }
@@ -106,52 +129,76 @@ impl Lanes {
     pub(crate) fn new(turns: usize, most_waiting: usize) -> (Arc<Self>, mpsc::UnboundedReceiver<SessionKey>) {
         let (idle, became_idle) = mpsc::unbounded_channel();
         let admission = Arc::new(Semaphore::new(turns));
-        (Arc::new(Self { lanes: Mutex::new(HashMap::new()), admission, most_waiting, idle }), became_idle)
+        (Arc::new(Self { all: Mutex::default(), admission, most_waiting, idle }), became_idle)
     }
 
     /// Takes the last place of a session's lane; refused at once when too many wait already.
     pub(crate) fn place(self: &Arc<Self>, session: &SessionKey) -> Result<Place, LaneBusy> {
-        let mut lanes = self.lock();
-        let lane = lanes.entry(session.clone()).or_default();
+        let mut all = self.lock();
+        if all.places >= MAX_PLACES {
+            let problem = format!("the gateway has {MAX_PLACES} turns under way and waiting");
+            return Err(LaneBusy::new(session, problem));
+        }
+        let lane = all.lanes.entry(session.clone()).or_default();
         if lane.inside > self.most_waiting {
             return Err(LaneBusy::new(session, format!("{} turns wait already", lane.inside - 1)));
         }
+        let ticket = if lane.inside == 0 {
+            Ticket::Called
+        } else {
+            let (call, called) = oneshot::channel();
+            lane.waiting.push_back(call);
+            Ticket::Waiting(called)
+        };
         lane.inside += 1;
-        Ok(Place { lanes: Arc::clone(self), session: session.clone(), turn: Arc::clone(&lane.turn) })
+        all.places += 1;
+        Ok(Place { lanes: Arc::clone(self), session: session.clone(), ticket })
     }
 
     /// Turns under way or waiting for a session.
     pub(crate) fn inside(&self, session: &SessionKey) -> usize {
-        self.lock().get(session).map_or(0, |lane| lane.inside)
+        self.lock().lanes.get(session).map_or(0, |lane| lane.inside)
     }
 
     /// Turns under way or waiting for any session.
     pub(crate) fn total(&self) -> usize {
-        self.lock().values().map(|lane| lane.inside).sum()
+        self.lock().places
     }
 
     /// How full the lanes are.
     pub(crate) fn queues(&self) -> Queues {
-        let lanes = self.lock();
-        let inside = || lanes.values().map(|lane| lane.inside);
-        Queues { lanes: lanes.len(), turns: inside().sum(), deepest: inside().max().unwrap_or(0) }
+        let all = self.lock();
+        let deepest = all.lanes.values().map(|lane| lane.inside).max().unwrap_or(0);
+        Queues { lanes: all.lanes.len(), turns: all.places, deepest }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut lanes = self.lanes.lock();
-        if let Some(lane) = lanes.get_mut(&self.session) {
-            lane.inside -= 1;
-            if lane.inside == 0 {
-                lanes.remove(&self.session);
-                // Nobody listens any more once the gateway shuts down.
-                let _ = self.lanes.idle.send(self.session.clone());
+        let mut all = self.lanes.lock();
+        all.places -= 1;
+        let Some(lane) = all.lanes.get_mut(&self.session) else { return };
+        lane.inside -= 1;
+        let called = match &mut self.ticket {
+            Ticket::Called => true,
+            Ticket::Waiting(called) => {
+                // The call may have come and not been heard. Closed under the lock, so that none can come from here on.
+                called.close();
+                called.try_recv().is_ok()
             }
+        };
+        if called {
+            // Places that were given up are passed over.
+            while lane.waiting.pop_front().is_some_and(|next| next.send(()).is_err()) {}
+        }
+        if lane.inside == 0 {
+            all.lanes.remove(&self.session);
+            // Nobody listens any more once the gateway shuts down.
+            let _ = self.lanes.idle.send(self.session.clone());
         }
     }
 }
@@ -179,6 +226,50 @@ mod tests {
         assert!(idle.try_recv().is_err(), "once for each time it becomes idle");
         assert!(lanes.place(&key()).unwrap().turn(false, deadline).await.is_ok());
         assert_eq!(lanes.total(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_order_is_that_of_the_places_however_they_are_polled_or_given_up() {
+        let (lanes, _idle) = Lanes::new(64, 64);
+        let mut places: Vec<_> = (0..6).map(|_| lanes.place(&key()).unwrap()).collect();
+        // Given up before its call, and after it.
+        drop(places.remove(3));
+        drop(places.remove(0));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut turns = tokio::task::JoinSet::new();
+        for (number, place) in places.into_iter().enumerate().rev() {
+            let order = Arc::clone(&order);
+            turns.spawn(async move {
+                let _turn = place.turn(false, None).await.unwrap();
+                order.lock().unwrap().push(number);
+            });
+        }
+        while turns.join_next().await.is_some() {}
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3]);
+        assert_eq!((lanes.total(), lanes.inside(&key())), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_misses_its_deadline_holds_nobody_up() {
+        let (lanes, _idle) = Lanes::new(64, 64);
+        let first = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
+        let late = lanes.place(&key()).unwrap();
+        let next = lanes.place(&key()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(1);
+        assert!(late.turn(false, Some(deadline)).await.is_err());
+        drop(first);
+        assert!(next.turn(false, Some(deadline)).await.is_ok());
+    }
+
+    #[test]
+    fn the_gateway_is_full_before_its_memory_is() {
+        let (lanes, _idle) = Lanes::new(64, 64);
+        let session = |number: usize| format!("agent:main:s{number}").parse::<SessionKey>().unwrap();
+        let places: Vec<_> = (0..MAX_PLACES).map(|number| lanes.place(&session(number)).unwrap()).collect();
+        let error = lanes.place(&session(MAX_PLACES)).err().unwrap();
+        assert_eq!(Mark::find(&error).unwrap().code(), Coordination::LaneTimeout.into());
+        drop(places);
+        assert!(lanes.place(&session(0)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,6 +74,8 @@ pub(crate) struct Engine {
     announces: Announces,
     tasks: Tasks,
     open: Open,
+    /// Held while a child is accepted.
+    spawning: tokio::sync::Mutex<()>,
     stop: watch::Sender<bool>,
 }
 
@@ -102,6 +104,7 @@ impl Engine {
             keys: Keys::default(),
             tasks: Tasks::default(),
             open: Open::default(),
+            spawning: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             state,
             events,

@@ -12,7 +12,7 @@ use std::{
 
 use moorline_taxonomy::Cancelled;
 
-use super::{Engine, Incoming, SendParams, keys::Asked};
+use super::{Engine, Incoming, SendParams, keys::Asked, sends::Asking};
 use crate::{
     events::{self, Event},
     session_key::SessionKey,
@@ -145,7 +145,8 @@ impl Engine {
         }
         for (send_id, (_, params)) in owed.sends {
             let ping_pong = params.max_ping_pong.unwrap_or(0);
-            if let Err(error) = self.drive_send(params, &send_id, false, ping_pong, None) {
+            let asking = Asking { ping_pong, nested: false, handed: None };
+            if let Err(error) = self.drive_send(params, &send_id, asking, None) {
                 tracing::error!(send_id, %error, "a promised send could not be driven again");
             }
         }

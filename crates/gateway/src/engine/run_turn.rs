@@ -14,7 +14,7 @@ use super::{
     keys::{Asked, Known},
     lanes::Place,
     runs::Run,
-    sends::check_message,
+    sends::{check_key, check_message},
     tools::GatewayTools,
     turns::told,
 };
@@ -37,8 +37,10 @@ impl Engine {
     /// A turn of a session, asked for by a user. Waits as long as the caller does; without a timeout until the end.
     pub(crate) async fn agent(self: &Arc<Self>, params: AgentParams) -> anyhow::Result<Value> {
         check_message(&params.message)?;
+        check_key(params.idempotency_key.as_deref())?;
         let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
         let asked = Asked::Message { to: params.session_key.clone(), text: params.message.clone() };
+        let accepting = self.keys.accepting();
         let run_id = match self.keys.find(&key, &asked)? {
             Some(Known { run_id: Some(run_id), .. }) => run_id,
             // Of an earlier gateway, or new: either way the transcript knows whether it was answered.
@@ -55,6 +57,7 @@ impl Engine {
                 run_id
             }
         };
+        drop(accepting);
         self.wait(&run_id, params.timeout_ms.map(Duration::from_millis)).await
     }
 
@@ -117,6 +120,15 @@ impl Engine {
         self.begin(place, incoming, false, &ulid::Ulid::generate().to_string(), Some(by), None)
     }
 
+    /// Whether anything is accepted at all.
+    pub(super) fn check_open(&self) -> Result<(), Failure> {
+        if *self.stop.borrow() {
+            let message = "the gateway is shutting down; nothing was accepted";
+            return Err(Failure::new(Exit::Unavailable, Cancelled::Shutdown, message));
+        }
+        Ok(())
+    }
+
     fn begin(
         self: &Arc<Self>,
         place: Place,
@@ -126,14 +138,7 @@ impl Engine {
         by: Option<Instant>,
         promise: Option<Event>,
     ) -> anyhow::Result<Run> {
-        if *self.stop.borrow() {
-            return Err(Failure::new(
-                Exit::Unavailable,
-                Cancelled::Shutdown,
-                "the gateway is shutting down; nothing was accepted",
-            )
-            .into());
-        }
+        self.check_open()?;
         self.events.write(Event::RunAccepted {
             run_id: run_id.to_owned(),
             session_key: incoming.session.clone(),
@@ -192,7 +197,7 @@ impl Engine {
             self.turns.take(incoming, run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await;
         run.inbox.close();
         // However the turn ended: what is in the transcript was delivered.
-        end.delivered |= run.inbox.kept(&incoming.key).await;
+        end.delivered |= run.inbox.has(&incoming.key);
         end
     }
 }

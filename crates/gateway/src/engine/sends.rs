@@ -2,7 +2,10 @@
 //!
 //! A send that was accepted is written down before its caller hears of it, and ends in exactly one reply or one reported
 //! failure. The caller's deadline bounds his wait, not the send: what comes later is settled all the same, and a sender that
-//! is a session gets the reply, or the failure, as a turn of its own.
+//! is a session gets the reply as a turn of its own. What cannot be told so, and every failure, goes through the outbox.
+//!
+//! A send is written down as settled only after its sender was told, or the word is in the outbox: whatever a crash cuts off
+//! is driven again under the same keys, and nothing is said twice for one key.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -12,6 +15,7 @@ use std::{
 use moorline_taxonomy::Wire;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::{
     Engine, Incoming, TurnEnd,
@@ -41,11 +45,56 @@ pub(crate) struct SendParams {
     pub(crate) max_ping_pong: Option<u32>,
 }
 
+/// How a send is driven.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) ping_pong: u32,
+    /// A turn waits for it.
+    pub(super) nested: bool,
+    /// Says whether the caller heard the outcome; nobody does who is gone.
+    pub(super) handed: Option<oneshot::Receiver<bool>>,
+}
+
+/// What came of a turn that was to tell a session something.
+enum Told {
+    Replied(String),
+    /// The message is in the transcript; there is no reply.
+    Kept,
+    /// The message did not get there.
+    Nothing,
+}
+
+/// Whether a reply got on its way to the sender.
+enum Passed {
+    /// It did, or need not; with what the sender said to it, and who that is.
+    On(Option<(SessionKey, String)>),
+    /// The gateway stopped before.
+    Not,
+}
+
 /// How a send was settled.
 #[derive(Clone, Debug)]
 enum Settled {
     Replied(String),
     Failed(Box<Wire>),
+}
+
+/// Longest idempotency key: it names a row of the outbox, too.
+const MAX_KEY: usize = 256;
+
+/// Whether an idempotency key may be used.
+pub(crate) fn check_key(key: Option<&str>) -> Result<(), Failure> {
+    let problem = match key {
+        Some("") => "it is empty",
+        Some(key) if key.len() > MAX_KEY => "it is longer than 256 bytes",
+        Some(key) if key.chars().any(char::is_control) => "it holds a control character",
+        Some(_) | None => return Ok(()),
+    };
+    Err(Failure::new(
+        Exit::BadInput,
+        moorline_taxonomy::Request::Format,
+        format!("the idempotency key was not accepted: {problem}"),
+    ))
 }
 
 /// Whether a message may be accepted at all.
@@ -73,6 +122,7 @@ impl Engine {
         nested: &[SessionKey],
     ) -> anyhow::Result<Value> {
         check_message(&params.message)?;
+        check_key(params.idempotency_key.as_deref())?;
         let ping_pong = params.max_ping_pong.unwrap_or(self.limits.ping_pong as u32);
         if ping_pong > MAX_PING_PONG {
             let message = format!("maxPingPong is {ping_pong}: allowed are 0 to {MAX_PING_PONG}");
@@ -87,23 +137,26 @@ impl Engine {
             None => DEFAULT_WAIT,
         };
         let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
+        // Says, once, whether the outcome got into the caller's hands.
+        let (hand_over, handed) = oneshot::channel();
+        let asking =
+            Asking { ping_pong, nested: !nested.is_empty() && !waits_for_itself, handed: Some(handed) };
+        let accepting = self.keys.accepting();
         let run_id = match self.keys.find(&send_id, &asked)? {
             Some(Known { run_id: Some(run_id), .. }) => run_id,
             // Settled by an earlier gateway: the turn is answered from the transcript, and nothing is promised anew.
             Some(Known { run_id: None, .. }) => self.start_send(&params, &send_id, false, None)?,
-            None => {
-                self.accept_send(&params, &send_id, !nested.is_empty() && !waits_for_itself, ping_pong)?
-            }
+            None => self.accept_send(&params, &send_id, asking)?,
         };
+        drop(accepting);
         let mut answer = json!({
             "sendId": send_id, "runId": run_id, "accepted": true, "delivered": false, "replied": false,
             "reply": null, "error": null,
         });
-        let run = self.runs.get(&run_id);
-        let ended = match run {
-            Some(run) => tokio::time::timeout(wait, run.ended()).await.ok().flatten(),
-            None => None,
-        };
+        let Some(run) = self.runs.get(&run_id) else { return Ok(answer) };
+        let ended = tokio::time::timeout(wait, run.ended()).await.ok().flatten();
+        // Nobody listens where the send was settled before.
+        let _ = hand_over.send(ended.is_some());
         if let Some(end) = ended {
             answer["delivered"] = json!(end.delivered);
             match settle(&end) {
@@ -113,6 +166,8 @@ impl Engine {
                 }
                 Settled::Failed(wire) => answer["error"] = serde_json::to_value(&wire)?,
             }
+        } else {
+            answer["delivered"] = json!(run.inbox.has(&send_id));
         }
         Ok(answer)
     }
@@ -121,17 +176,16 @@ impl Engine {
         self: &Arc<Self>,
         params: &SendParams,
         send_id: &str,
-        nested: bool,
-        ping_pong: u32,
+        asking: Asking,
     ) -> anyhow::Result<String> {
         let promise = Event::SendAccepted {
             send_id: send_id.to_owned(),
             from: params.from.clone(),
             to: params.to.clone(),
             message: params.message.clone(),
-            max_ping_pong: ping_pong,
+            max_ping_pong: asking.ping_pong,
         };
-        self.drive_send(params.clone(), send_id, nested, ping_pong, Some(promise))
+        self.drive_send(params.clone(), send_id, asking, Some(promise))
     }
 
     /// Starts the turn of a send that is promised, now or by an earlier gateway, and settles it when the turn has ended.
@@ -139,15 +193,14 @@ impl Engine {
         self: &Arc<Self>,
         params: SendParams,
         send_id: &str,
-        nested: bool,
-        ping_pong: u32,
+        asking: Asking,
         promise: Option<Event>,
     ) -> anyhow::Result<String> {
-        let run_id = self.start_send(&params, send_id, nested, promise)?;
+        let run_id = self.start_send(&params, send_id, asking.nested, promise)?;
         self.open.sends.fetch_add(1, Ordering::Relaxed);
         let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
         self.tasks.run(async move {
-            engine.settle_send(params, send_id, &id, nested, ping_pong).await;
+            engine.settle_send(params, &send_id, &id, asking).await;
             engine.open.sends.fetch_sub(1, Ordering::Relaxed);
         });
         Ok(run_id)
@@ -180,36 +233,72 @@ impl Engine {
         Ok(run_id)
     }
 
-    /// Waits for the end of a send's turn, writes down how it was settled, and tells the sender.
-    async fn settle_send(
-        self: &Arc<Self>,
-        params: SendParams,
-        send_id: String,
-        run_id: &str,
-        nested: bool,
-        ping_pong: u32,
-    ) {
+    /// Waits for the end of a send's turn, tells the sender what he has not heard, and writes down how it was settled.
+    async fn settle_send(self: &Arc<Self>, params: SendParams, send_id: &str, run_id: &str, asking: Asking) {
         let Some(run) = self.runs.get(run_id) else { return };
         let Some(end) = run.ended().await else { return };
-        let settled = settle(&end);
-        match &settled {
-            Settled::Replied(_) => self.events.note(Event::SendReplied { send_id: send_id.clone() }),
-            Settled::Failed(wire) => {
-                self.events.note(Event::SendFailed { send_id: send_id.clone(), code: wire.code.to_string() });
+        let heard = match asking.handed {
+            Some(handed) => handed.await.unwrap_or(false),
+            None => false,
+        };
+        let to = params.to;
+        // A nested sender that waited has the answer as its tool's result.
+        let from = params.from.filter(|_| !(asking.nested && heard));
+        match settle(&end) {
+            Settled::Replied(text) => {
+                let passed = match from {
+                    Some(from) => self.pass_on(&to, &from, &text, send_id, asking.ping_pong, heard).await,
+                    None => Passed::On(None),
+                };
+                let Passed::On(again) = passed else { return };
+                self.events.note(Event::SendReplied { send_id: send_id.to_owned() });
+                if let Some((from, reply)) = again {
+                    self.ping_pong(from, to, reply, send_id, asking.ping_pong).await;
+                }
             }
-        }
-        // A nested sender has the answer as its tool's result.
-        let Some(from) = params.from.filter(|_| !nested) else { return };
-        match settled {
-            Settled::Replied(text) => self.ping_pong(params.to, from, text, &send_id, ping_pong).await,
             Settled::Failed(wire) => {
-                let text = format!("your message to {} failed: {} ({})", params.to, wire.message, wire.code);
-                self.tell(&from, &params.to, text, &format!("{send_id}/failed")).await;
+                let text = format!("your message to {to} failed: {} ({})", wire.message, wire.code);
+                let told = match from {
+                    Some(from) => self.submit_word(&from, send_id, &text).await,
+                    None => true,
+                };
+                if told {
+                    let code = wire.code.to_string();
+                    self.events.note(Event::SendFailed { send_id: send_id.to_owned(), code });
+                }
             }
         }
     }
 
-    /// Lets the two sessions answer each other until one has nothing to say or the turns are used up.
+    /// Gives a reply to the session that sent the message: as a turn, if the two may go on talking; its answer is what they
+    /// go on with.
+    async fn pass_on(
+        self: &Arc<Self>,
+        to: &SessionKey,
+        from: &SessionKey,
+        text: &str,
+        send_id: &str,
+        ping_pong: u32,
+        heard: bool,
+    ) -> Passed {
+        if moorline_announce::is_silent(text) || (ping_pong == 0 && heard) {
+            return Passed::On(None);
+        }
+        let message = format!("from {to}: {text}");
+        let told = if ping_pong == 0 {
+            Told::Nothing
+        } else {
+            self.tell(from, to, message.clone(), &format!("{send_id}/0")).await
+        };
+        match told {
+            Told::Replied(reply) => Passed::On(Some((from.clone(), reply))),
+            Told::Kept => Passed::On(None),
+            Told::Nothing if self.submit_word(from, send_id, &message).await => Passed::On(None),
+            Told::Nothing => Passed::Not,
+        }
+    }
+
+    /// Lets the two sessions go on answering each other until one has nothing to say or the turns are used up.
     async fn ping_pong(
         self: &Arc<Self>,
         mut speaker: SessionKey,
@@ -218,46 +307,44 @@ impl Engine {
         send_id: &str,
         turns: u32,
     ) {
-        for number in 0..turns {
+        for number in 1..turns {
             if moorline_announce::is_silent(&text) {
                 return;
             }
             let message = format!("from {speaker}: {text}");
-            let Some(reply) = self.tell(&listener, &speaker, message, &format!("{send_id}/{number}")).await
-            else {
-                return;
-            };
-            text = reply;
+            match self.tell(&listener, &speaker, message, &format!("{send_id}/{number}")).await {
+                Told::Replied(reply) => text = reply,
+                Told::Kept | Told::Nothing => return,
+            }
             std::mem::swap(&mut speaker, &mut listener);
         }
     }
 
-    /// Gives a session a message as a turn of its own; its reply, if it has one.
-    async fn tell(
-        self: &Arc<Self>,
-        to: &SessionKey,
-        from: &SessionKey,
-        text: String,
-        key: &str,
-    ) -> Option<String> {
+    /// Gives a session a message as a turn of its own.
+    async fn tell(self: &Arc<Self>, to: &SessionKey, from: &SessionKey, text: String, key: &str) -> Told {
         let incoming = Incoming { text, key: key.to_owned(), from: Some(from.clone()), session: to.clone() };
         let started = self
             .lanes
             .place(to)
             .map_err(anyhow::Error::from)
             .and_then(|place| self.start_turn(place, incoming, false));
-        match started {
-            Ok(run_id) => {
-                let end = self.runs.get(&run_id)?.ended().await?;
-                match settle(&end) {
-                    Settled::Replied(text) => Some(text),
-                    Settled::Failed(_) => None,
-                }
-            }
+        let ended = match started {
+            Ok(run_id) => match self.runs.get(&run_id) {
+                Some(run) => run.ended().await,
+                None => None,
+            },
             Err(error) => {
-                tracing::warn!(%to, %error, "a session could not be told");
+                tracing::warn!(%to, %error, "a session could not be told by a turn");
                 None
             }
+        };
+        match ended {
+            Some(end) => match settle(&end) {
+                Settled::Replied(text) => Told::Replied(text),
+                Settled::Failed(_) if end.delivered => Told::Kept,
+                Settled::Failed(_) => Told::Nothing,
+            },
+            None => Told::Nothing,
         }
     }
 }

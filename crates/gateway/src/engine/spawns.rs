@@ -5,10 +5,15 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use moorline_taxonomy::{Code, Coordination, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Engine, Incoming, keys::Asked, sends::check_message};
+use super::{
+    Engine, Incoming,
+    keys::Asked,
+    sends::{check_key, check_message},
+};
 use crate::{
     events::Event,
     exit::{Exit, Failure},
@@ -21,39 +26,43 @@ pub(crate) struct SpawnParams {
     pub(crate) requester: SessionKey,
     pub(crate) task: String,
     pub(crate) agent: Option<String>,
+    #[serde(default)]
+    pub(crate) context: Context,
     pub(crate) idempotency_key: Option<String>,
+}
+
+/// What a child knows when it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Context {
+    /// Its task alone.
+    #[default]
+    Isolated,
+    /// What its requester's session has said so far.
+    Fork,
 }
 
 impl Engine {
     /// Starts a child and returns at once.
-    pub(crate) fn spawn(self: &Arc<Self>, params: SpawnParams) -> anyhow::Result<Value> {
+    pub(crate) async fn spawn(self: &Arc<Self>, params: SpawnParams) -> anyhow::Result<Value> {
         check_message(&params.task)?;
+        check_key(params.idempotency_key.as_deref())?;
         let asked = Asked::Child { requester: params.requester.clone(), task: params.task.clone() };
+        // Two calls with one key, or for the last free child, come one after the other.
+        let _one_at_a_time = self.spawning.lock().await;
         if let Some(key) = &params.idempotency_key
             && let Some(known) = self.keys.find(key, &asked)?
         {
             return Ok(json!({"runId": known.run_id, "childSessionKey": known.child, "accepted": true}));
         }
-        let refused = |problem: String| {
-            let message = format!("the spawn was not accepted: {problem}");
-            Failure::new(Exit::Busy, moorline_taxonomy::Coordination::LaneTimeout, message)
-        };
-        let depth = params.requester.as_str().matches(":subagent:").count();
-        if depth as u64 >= self.limits.spawn_depth {
-            let message = format!(
-                "the spawn was not accepted: {} is {depth} levels deep, allowed are {} (limits.spawnDepth)",
-                params.requester, self.limits.spawn_depth
-            );
-            return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());
-        }
-        let children = self.runs.open_children(&params.requester);
-        if children as u64 >= self.limits.spawn_children {
-            return Err(refused(format!("{children} children of {} are under way", params.requester)).into());
-        }
-        let agent = params.agent.as_deref().unwrap_or_else(|| params.requester.agent());
-        let ancestry = "subagent:".repeat(depth + 1);
-        let child: SessionKey = format!("agent:{agent}:{ancestry}{}", ulid::Ulid::generate()).parse()?;
+        self.check_open()?;
+        let child = self.new_child(&params)?;
         let place = self.lanes.place(&child)?;
+        match params.context {
+            Context::Isolated => {}
+            // Before the promise: a child that is promised has its history, whatever comes next.
+            Context::Fork => self.turns.fork(&params.requester, &child).await?,
+        }
         let run_id = ulid::Ulid::generate().to_string();
         let promise = Event::SpawnAccepted {
             run_id: run_id.clone(),
@@ -81,6 +90,35 @@ impl Engine {
         let (engine, id) = (Arc::clone(self), run_id.clone());
         self.tasks.run(async move { engine.announce_when_done(params.requester, &id, &id).await });
         Ok(json!({"runId": run_id, "childSessionKey": child, "accepted": true}))
+    }
+
+    /// The session of a new child, if its requester may have one more.
+    fn new_child(&self, params: &SpawnParams) -> anyhow::Result<SessionKey> {
+        let requester = &params.requester;
+        let refused = |exit, code: Code, problem: String| {
+            anyhow::Error::from(Failure::new(exit, code, format!("the spawn was not accepted: {problem}")))
+        };
+        let depth = requester.as_str().split(':').filter(|part| *part == "subagent").count();
+        if depth as u64 >= self.limits.spawn_depth {
+            let problem =
+                format!("{requester} is {depth} levels deep, and has no children (limits.spawnDepth)");
+            return Err(refused(Exit::BadInput, Request::Format.into(), problem));
+        }
+        let children = self.runs.open_children(requester);
+        if children as u64 >= self.limits.spawn_children {
+            let problem =
+                format!("{children} children of {requester} are under way (limits.spawnChildren); try later");
+            return Err(refused(Exit::Busy, Coordination::LaneTimeout.into(), problem));
+        }
+        let agent = params.agent.as_deref().unwrap_or_else(|| requester.agent());
+        if params.context == Context::Fork && agent != requester.agent() {
+            let problem = format!(
+                "a fork has its requester's history, which is not agent {agent}'s; use context isolated"
+            );
+            return Err(refused(Exit::BadInput, Request::Format.into(), problem));
+        }
+        let ancestry = "subagent:".repeat(depth + 1);
+        Ok(format!("agent:{agent}:{ancestry}{}", ulid::Ulid::generate()).parse()?)
     }
 
     /// Waits for a child's turn and keeps its result, under the run id that the requester was given.

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use moorline_announce::{Body, Envelope, Key, Lookup, Path, Progress, Receipt, SendError, Transport};
 use moorline_taxonomy::{Delivery, Effect, Mark};
 
-use super::{Engine, Incoming, runs::Run};
+use super::{Engine, Incoming, announces::SEND, runs::Run};
 use crate::session_key::SessionKey;
 
 /// Where announces stand that this gateway has taken in hand, by key.
@@ -222,9 +222,11 @@ impl Engine {
 
 fn text_of(envelope: &Envelope, key: &Key) -> String {
     match &envelope.body {
+        Body::Result(text) if key.kind() == SEND => text.clone(),
         Body::Result(text) => format!("sub-agent result of run {}: {text}", key.child_run()),
         Body::GaveUp(notice) => format!(
-            "the sub-agent result of run {} could not be delivered ({}): {}",
+            "the {} of run {} could not be delivered ({}): {}",
+            if notice.of.is_completion() { "sub-agent result" } else { "word about the message" },
             notice.of.child_run(),
             notice.cause.code,
             notice.result

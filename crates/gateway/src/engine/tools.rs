@@ -37,6 +37,11 @@ pub(crate) fn specs() -> Vec<ToolSpec> {
             json!({
                 "task": said("What the sub-agent is to do"),
                 "agent": said("The agent that does it; this session's own unless stated"),
+                "context": {
+                    "type": "string",
+                    "enum": ["isolated", "fork"],
+                    "description": "isolated (the default): it knows its task alone; fork: it begins with this conversation",
+                },
             }),
             json!(["task"]),
         ),
@@ -95,7 +100,7 @@ impl GatewayTools {
         let params = parameters(call, &self.session, &key)?;
         match call.name.as_str() {
             "sessions_send" => engine.send(serde_json::from_value::<SendParams>(params)?, &self.nested).await,
-            "sessions_spawn" => engine.spawn(serde_json::from_value::<SpawnParams>(params)?),
+            "sessions_spawn" => engine.spawn(serde_json::from_value::<SpawnParams>(params)?).await,
             "sessions_list" => engine.list(),
             "sessions_history" => engine.history(&serde_json::from_value::<HistoryParams>(params)?),
             _ => Ok(engine.health()),

@@ -10,7 +10,7 @@ use std::{
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
 use moorline_runner::{
     Inbox, NewSession, Nothing, Origin, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn,
-    create_session, read_session, scan_session,
+    create_session, fork_session, read_session, scan_session,
 };
 use moorline_taxonomy::{Cancelled, Coordination, Wire};
 use serde_json::{Value, json};
@@ -124,6 +124,18 @@ impl Turns {
             Err(SessionError::Exists { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Creates a session that begins with the conversation of another one.
+    pub(crate) async fn fork(&self, from: &SessionKey, to: &SessionKey) -> anyhow::Result<()> {
+        let (from, path) = (self.state.transcript(from)?, self.state.transcript(to)?);
+        let session = NewSession {
+            id: ulid::Ulid::generate().to_string(),
+            session_key: to.to_string(),
+            cwd: self.state.root().to_owned(),
+            parent_session: Some(from.display().to_string()),
+        };
+        Ok(fork_session(&self.locks, &from, &path, &session, clock::wall()).await?)
     }
 
     /// The message with this key in a session's transcript, which is read whole.

@@ -22,7 +22,7 @@ impl Gateway {
             Self::Of(state) => Client::connect(state)?.call(method, params).await,
             Self::Here(engine) => match method {
                 "sessions.send" => engine.send(serde_json::from_value(params)?, &[]).await,
-                "sessions.spawn" => engine.spawn(serde_json::from_value(params)?),
+                "sessions.spawn" => engine.spawn(serde_json::from_value(params)?).await,
                 "sessions.list" => engine.list(),
                 "sessions.history" => engine.history(&serde_json::from_value(params)?),
                 _ => Ok(engine.health()),

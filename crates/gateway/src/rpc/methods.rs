@@ -73,7 +73,7 @@ pub(crate) fn module(engine: Arc<Engine>, locks: LockConfig) -> anyhow::Result<R
         answer(async { engine.send(read::<SendParams>(&params)?, &[]).await }.await)
     })?;
     module.register_async_method("sessions.spawn", |params, engine, _| async move {
-        answer(read::<SpawnParams>(&params).and_then(|params| engine.spawn(params)))
+        answer(async { engine.spawn(read::<SpawnParams>(&params)?).await }.await)
     })?;
     module.register_async_method("agent", |params, engine, _| async move {
         answer(async { engine.agent(read::<AgentParams>(&params)?).await }.await)

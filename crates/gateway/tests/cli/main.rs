@@ -16,6 +16,8 @@ mod metrics;
 #[cfg(feature = "providers")]
 mod providers;
 mod running;
+mod sends;
+mod spawns;
 mod steering;
 mod stress;
 

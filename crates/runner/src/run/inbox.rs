@@ -27,6 +27,12 @@ struct State {
     kept: Vec<String>,
 }
 
+impl State {
+    fn has(&self, key: &str) -> bool {
+        self.kept.iter().any(|kept| kept == key)
+    }
+}
+
 impl Inbox {
     /// An open, empty inbox.
     #[must_use]
@@ -51,12 +57,17 @@ impl Inbox {
     /// run: then false. Offered messages are on the disk when this says true. Cancel-safe.
     pub async fn kept(&self, key: &str) -> bool {
         let mut state = self.state.subscribe();
-        let is_kept = |state: &State| state.kept.iter().any(|kept| kept == key);
-        match state.wait_for(|state| state.closed || is_kept(state)).await {
-            Ok(state) => is_kept(&state),
+        match state.wait_for(|state| state.closed || state.has(key)).await {
+            Ok(state) => state.has(key),
             // Not while `self` holds the sender.
             Err(_) => false,
         }
+    }
+
+    /// Whether the message `key` is in the transcript by now.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.state.borrow().has(key)
     }
 
     /// Takes no more messages, and gives up those that wait. The runner closes the inbox of a run at its end at the latest; a

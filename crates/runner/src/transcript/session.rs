@@ -175,7 +175,7 @@ impl Session {
     }
 }
 
-fn calls_of(message: &Value) -> Vec<String> {
+pub(super) fn calls_of(message: &Value) -> Vec<String> {
     let blocks = message.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let calls = blocks.iter().filter(|block| block.get("type").and_then(Value::as_str) == Some("toolCall"));
     calls.filter_map(|call| call.get("id").and_then(Value::as_str)).map(str::to_owned).collect()

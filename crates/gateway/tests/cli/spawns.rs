@@ -1,0 +1,126 @@
+//! Children: what they know when they begin, how deep they go, how many there are.
+
+use serde_json::{Value, json};
+
+use crate::{json, running::Gateway, until};
+
+const DESK: &str = "agent:main:desk";
+
+/// Role and text of a session's messages.
+fn history(gateway: &Gateway, key: &Value) -> Vec<(String, String)> {
+    let answer = gateway.call("sessions.history", json!({"key": key}));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let messages = answer["messages"].as_array().unwrap();
+    messages.iter().map(|message| (text(&message["role"]), text(&message["text"]))).collect()
+}
+
+fn until_delivered(gateway: &Gateway, count: u64) {
+    until("the announces", || gateway.call("health", json!({}))["announces"]["delivered"] == count);
+}
+
+#[test]
+fn a_fork_begins_with_its_requesters_conversation_and_an_isolated_child_does_not() {
+    let gateway = Gateway::start(Some("agents:\n  '*':\n    - reply: 'heard: {message}'\n"));
+    let say = json!({"sessionKey": DESK, "message": "the colour is blue", "idempotencyKey": "k1"});
+    gateway.call("agent", say);
+    for (context, before) in [("fork", 2), ("isolated", 0)] {
+        let params = json!({"requester": DESK, "task": format!("go {context}"), "context": context});
+        let child = gateway.call("sessions.spawn", params)["childSessionKey"].clone();
+        until("the child", || history(&gateway, &child).len() == before + 2);
+        let said = history(&gateway, &child);
+        if context == "fork" {
+            assert_eq!(said[0], ("user".to_owned(), "the colour is blue".to_owned()));
+            assert_eq!(said[1], ("assistant".to_owned(), "heard: the colour is blue".to_owned()));
+            // The copy owns none of the original's keys and says where it comes from.
+            let files = std::fs::read_dir(gateway.state().join("sessions/main")).unwrap();
+            let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+            let header = |text: &str| json(text.lines().next().unwrap().as_bytes());
+            let text =
+                texts.into_iter().find(|text| header(text)["moorline"]["sessionKey"] == child).unwrap();
+            assert!(!text.contains("k1"), "{text}");
+            let header = header(&text);
+            assert!(header["parentSession"].as_str().unwrap().ends_with("desk.jsonl"), "{header}");
+        }
+        assert_eq!(said[before].1, format!("go {context}"));
+    }
+    until_delivered(&gateway, 2);
+    let audit = gateway.stop();
+    assert_eq!(audit["spawns"], json!({"of": 2, "ok": 2}));
+}
+
+#[test]
+fn a_fork_from_within_a_turn_has_the_conversation_without_the_call_that_made_it() {
+    let script = "
+agents:
+  main:
+    - when: 'sub-agent result'
+      reply: 'noted'
+    - when: 'fork yourself'
+      tools:
+        - { name: sessions_spawn, arguments: { task: 'count', context: fork } }
+      reply: 'done'
+    - reply: 'heard: {message}'
+";
+    let gateway = Gateway::start(Some(script));
+    gateway.call("agent", json!({"sessionKey": DESK, "message": "hello"}));
+    assert_eq!(
+        gateway.call("agent", json!({"sessionKey": DESK, "message": "fork yourself"}))["reply"],
+        "done"
+    );
+    until_delivered(&gateway, 1);
+    let list = gateway.call("sessions.list", json!({}));
+    let sessions = list["sessions"].as_array().unwrap();
+    let child =
+        sessions.iter().find(|session| session["key"].as_str().unwrap().contains("subagent")).unwrap();
+    let said: Vec<_> = history(&gateway, &child["key"]).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(said, ["hello", "heard: hello", "fork yourself", "count", "heard: count"]);
+    gateway.stop();
+}
+
+#[test]
+fn a_spawn_that_cannot_be_is_refused_typed_and_nothing_is_promised() {
+    let script = "agents:\n  '*':\n    - delayMs: 600000\n      reply: never\n";
+    let gateway = Gateway::start(Some(script));
+    let refused = |params: Value| gateway.refused("sessions.spawn", params);
+    // Depth: each child may have children, down to the third level.
+    let mut requester = json!(DESK);
+    for _ in 0..3 {
+        let answer = gateway.call("sessions.spawn", json!({"requester": requester, "task": "dig"}));
+        requester = answer["childSessionKey"].clone();
+    }
+    let (exit, wire) = refused(json!({"requester": requester, "task": "dig"}));
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+    assert!(wire["message"].as_str().unwrap().contains("3 levels deep"), "{wire}");
+    // A fork of another agent's history.
+    let (exit, wire) =
+        refused(json!({"requester": DESK, "task": "dig", "agent": "other", "context": "fork"}));
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+    let (_, wire) = refused(json!({"requester": DESK, "task": "dig", "context": "shared"}));
+    assert!(wire["message"].as_str().unwrap().contains("isolated"), "{wire}");
+    let (exit, wire) = refused(json!({"requester": DESK, "task": "dig", "idempotencyKey": "x".repeat(257)}));
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+    // One requester's children at once: 32, of which one is there already.
+    let mut last = Value::Null;
+    for _ in 1..32 {
+        last = gateway.call("sessions.spawn", json!({"requester": DESK, "task": "dig"}));
+    }
+    let (exit, wire) = refused(json!({"requester": DESK, "task": "dig"}));
+    assert_eq!((exit, &wire["code"]), (75, &json!("coordination.lane_timeout")), "{wire}");
+    // One that ends makes room.
+    gateway.call("agent.abort", json!({"runId": last["runId"]}));
+    gateway.call("agent.wait", json!({"runId": last["runId"]}));
+    assert_eq!(gateway.call("sessions.spawn", json!({"requester": DESK, "task": "dig"}))["accepted"], true);
+    let health = gateway.call("health", json!({}));
+    assert_eq!(health["spawns"]["accepted"], 3 + 31 + 1);
+}
+
+#[test]
+fn an_announce_that_is_not_there_is_bad_input() {
+    let gateway = Gateway::start(None);
+    for args in [["announce", "retry", "4711"], ["announce", "dismiss", "4711"]] {
+        let output = gateway.run(&[args[0], args[1], args[2], "--json"]);
+        assert_eq!(crate::code(&output), 65, "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(json(&output.stderr)["code"], "request.format");
+    }
+    gateway.stop();
+}
