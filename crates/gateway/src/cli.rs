@@ -43,6 +43,8 @@ enum Command {
     Stress(StressArgs),
     /// Check from the files alone that every promise was kept exactly once
     Audit(AuditArgs),
+    /// Look at everything a state directory needs, and say what to do
+    Doctor(DoctorArgs),
     /// Say what errors are and what each consumer does about them: JSON Lines in, one line out for each
     Classify(ClassifyArgs),
     /// The results of sub-agents that are on their way, or could not be delivered
@@ -206,6 +208,16 @@ pub(crate) struct StressArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Figures and invariants as a JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The state directory (MOORLINE_STATE_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -417,6 +429,7 @@ fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {
         Command::Agent(args) => (args.json, commands::agent::run(&args)),
         Command::Stress(args) => (args.json, commands::stress::run(&args)),
         Command::Audit(args) => (args.json, commands::audit::run(&args)),
+        Command::Doctor(args) => (args.json, commands::doctor::run(&args)),
         Command::Classify(args) => (args.json, commands::classify::run(&args)),
         Command::Announce(command) => (command.json(), commands::announce::run(&command)),
         Command::Parked(command) => (command.json(), commands::parked::run(&command)),

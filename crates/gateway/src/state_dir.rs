@@ -79,6 +79,11 @@ impl StateDir {
         Self::open(&root)
     }
 
+    /// A directory as it is: nothing is created, for those that only look.
+    pub(crate) fn as_it_is(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// The directory given, or `MOORLINE_STATE_DIR`, or `moorline` in the user's state home.
     #[allow(clippy::disallowed_methods, reason = "the program reads the environment, its libraries do not")]
     pub(crate) fn default_root(given: Option<&Path>) -> anyhow::Result<PathBuf> {

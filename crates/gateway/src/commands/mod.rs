@@ -5,6 +5,7 @@ pub(crate) mod announce;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod classify;
+pub(crate) mod doctor;
 pub(crate) mod lock;
 pub(crate) mod lock_exec;
 pub(crate) mod mcp;

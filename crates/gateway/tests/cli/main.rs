@@ -8,6 +8,7 @@
 )]
 
 mod classify;
+mod doctor;
 mod events;
 mod gateway;
 mod lock;
