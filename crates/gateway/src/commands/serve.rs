@@ -40,7 +40,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     // The gateway's own turns wait for a stale lock instead of failing at once.
     let settings = settings::load(&state, OnStale::Wait)?;
     let metrics = metrics::install()?;
-    let models = metrics::observed(Models::open(&settings, args.script.as_deref(), &state)?);
+    let models = Models::open(&settings, args.script.as_deref(), &state)?;
     let engine = Engine::start(state.clone(), models, &settings).await?;
     let module = rpc::methods::module(Arc::clone(&engine), settings.lock)?;
     let host: IpAddr = args.host.parse()?;

@@ -91,6 +91,7 @@ pub(crate) struct Turns {
 impl Turns {
     pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, models: Models) -> Self {
         let on_stale = config.on_stale;
+        let models = models.watched(&events);
         let locks = Locks::observed_by(config, Arc::new(Recorder(events)));
         Self {
             runner: Runner::new(locks.clone())

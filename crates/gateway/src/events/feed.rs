@@ -44,6 +44,10 @@ pub(crate) enum Told {
     LockAcquired { lock_path: String, run_id: String, waited_ms: u64 },
     /// A lock is free again, after this long.
     LockReleased { lock_path: String, run_id: String, held_ms: u64 },
+    /// A call of a model failed; what failover decided shows in what comes next.
+    ModelFailed { run_id: String, candidate: String, code: String },
+    /// A candidate, or all of a provider, is left alone until then (milliseconds since the Unix epoch).
+    CooldownSet { candidate: String, why: &'static str, until: u64 },
 }
 
 /// One notice, as it is sent.
@@ -116,6 +120,7 @@ impl Told {
     fn kind(&self) -> Kind {
         match self {
             Self::LockAcquired { .. } | Self::LockReleased { .. } => Kind::Locks,
+            Self::ModelFailed { .. } | Self::CooldownSet { .. } => Kind::Decisions,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use metrics::{counter, histogram};
+use moorline_failover::Why;
+use moorline_taxonomy::{Code, Domain};
 
 use super::{render, table as name};
 use crate::events::Event;
@@ -47,6 +49,20 @@ pub(crate) fn lock_held(hold: Duration) {
 pub(crate) fn tool_called(tool: &str, code: Option<String>) {
     let code = code.unwrap_or_else(|| "ok".to_owned());
     counter!(name::MCP_CALLS, "tool" => tool.to_owned(), "code" => code).increment(1);
+}
+
+/// A model was called; `failed` is what it failed with.
+pub(crate) fn model_called(failed: Option<Code>) {
+    let word = failed.map_or_else(|| "ok".to_owned(), |code| code.to_string());
+    if failed.is_some_and(|code| code.domain() == Domain::Provider) {
+        counter!(name::CANDIDATES_BURNED, "code" => word.clone()).increment(1);
+    }
+    counter!(name::MODEL_CALLS, "code" => word).increment(1);
+}
+
+/// A cooldown was set or prolonged.
+pub(crate) fn cooled(why: Why) {
+    counter!(name::COOLDOWNS, "why" => why.as_str()).increment(1);
 }
 
 /// A listener was too slow.

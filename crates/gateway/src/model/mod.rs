@@ -4,6 +4,7 @@
 mod provider;
 pub(crate) mod script;
 mod scripted;
+mod watched;
 
 use std::{path::Path, sync::Arc};
 

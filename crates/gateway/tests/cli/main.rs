@@ -14,6 +14,7 @@ mod gateway;
 mod lock;
 mod mcp;
 mod metrics;
+mod page;
 #[cfg(feature = "providers")]
 mod providers;
 mod running;

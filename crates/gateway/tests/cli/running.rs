@@ -30,6 +30,11 @@ impl Gateway {
         if let Some(script) = script {
             std::fs::write(dir.path().join("script.yaml"), script).unwrap();
         }
+        Self::start_in(dir, log)
+    }
+
+    /// In a directory that a test prepared.
+    pub(crate) fn start_in(dir: tempfile::TempDir, log: &'static str) -> Self {
         let child = Self::serve(dir.path(), log);
         let gateway = Self { dir, child, log };
         gateway.until_up();
