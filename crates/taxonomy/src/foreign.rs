@@ -146,8 +146,26 @@ pub fn read(value: &Value) -> Reading<'_> {
     inspect(value).reading
 }
 
+/// Reads a foreign error with what is left of a budget of values, and takes what it looked at off it. For whoever reads
+/// many parts of one error: without a budget, reading each of its causes with all that lies beneath looks at every cause
+/// as often as there are causes above it.
+///
+/// ```
+/// use moorline_taxonomy::foreign::{Reading, read_within};
+/// let error = serde_json::json!({ "message": "wrapped", "cause": { "code": "file_lock_stale" } });
+/// let mut budget = 2;
+/// assert!(matches!(read_within(&error, &mut budget), Reading::Ours(_)));
+/// assert_eq!(budget, 0);
+/// assert!(matches!(read_within(&error, &mut budget), Reading::Unknown));
+/// ```
+#[must_use]
+pub fn read_within<'a>(value: &'a Value, budget: &mut usize) -> Reading<'a> {
+    weigh::weigh(walk::walk(value, budget)).reading
+}
+
 /// Reads a foreign error and keeps what else was recognised in it: for audits, `causes` and mixed summaries.
 #[must_use]
 pub fn inspect(value: &Value) -> Inspection<'_> {
-    weigh::weigh(walk::walk(value))
+    let mut budget = walk::MAX_NODES;
+    weigh::weigh(walk::walk(value, &mut budget))
 }

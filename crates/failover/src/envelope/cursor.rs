@@ -1,7 +1,7 @@
 //! A cursor over something like JSON that never fails: at the end of the bytes or of the fuel it just stops.
 
 /// Bytes of one body that are looked at.
-const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// Tokens of one body, nested documents included. An error envelope has a few dozen.
 const MAX_TOKENS: u32 = 512;
 /// Escapes within the strings of one body that are stepped over; a string with more is cut there.

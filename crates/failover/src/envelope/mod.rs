@@ -16,4 +16,5 @@ mod roles;
 mod text_status;
 
 pub(crate) use coded::Coded;
+pub(crate) use cursor::MAX_BYTES;
 pub(crate) use gather::Gather;

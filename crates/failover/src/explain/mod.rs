@@ -6,6 +6,7 @@
 //!
 //! What must stay true: every key is always there, and the verdicts come from the policy table alone.
 
+mod answers;
 mod parts;
 mod render;
 
@@ -126,7 +127,7 @@ fn is_local(code: Code) -> bool {
 
 /// What lies beneath; of a summary, each candidate with its own class.
 fn causes(value: &Value) -> Vec<Cause> {
-    let summary = Parts::of(value).summary().into_iter().map(|part| {
+    let summary = parts::summary(parts::text_of(value).unwrap_or_default()).into_iter().map(|part| {
         let code = match foreign::read(&Value::String(part.text().to_owned())).code() {
             Some(code) if is_local(code) => code,
             Some(_) | None => part.with_signal(Provenance::ProviderCall, classify).code,

@@ -6,10 +6,15 @@
 use moorline_taxonomy::{Cause, WireCode, foreign};
 use serde_json::{Map, Value};
 
+use super::answers::{Answers, head};
 use crate::signal::{Provenance, Signal};
 
 /// Causes listed of one error.
 const MAX_CAUSES: usize = 32;
+/// Layers that are looked at for causes; most say something, so more are not needed for the causes that are listed.
+const MAX_LAYERS: usize = 128;
+/// Values that are looked at for the codes of causes, all together: four long chains' worth.
+const MAX_VALUES: usize = 2048;
 /// Bytes kept of one cause's message.
 const MAX_MESSAGE: usize = 1024;
 
@@ -46,6 +51,10 @@ const CAUSES: &[&str] = &[
     "lastError",
 ];
 
+/// Fields that hold a text.
+const MESSAGES: &[&str] =
+    &["message", "text", "msg", "errorMessage", "error_message", "error_msg", "status_msg"];
+
 /// An owned signal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parts {
@@ -69,26 +78,18 @@ impl Parts {
         }
     }
 
-    fn of_object(fields: &Map<String, Value>, leave_out: &[&str]) -> Self {
+    fn of_object(fields: &Map<String, Value>, leave_out: &'static [&'static str]) -> Self {
         let text = |names: &[&str]| names.iter().find_map(|name| fields.get(*name).and_then(Value::as_str));
         let response = fields.get("response").and_then(Value::as_object);
         let status = ["status", "statusCode", "status_code", "httpStatus", "http_status", "httpStatusCode"];
         let number = |fields: &Map<String, Value>| status.iter().find_map(|name| number(fields.get(*name)?));
-        let body: Map<String, Value> = ANSWERS
-            .iter()
-            .filter(|name| !leave_out.contains(name))
-            .filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())))
-            .filter(|(_, value)| !value.is_null())
-            .collect();
         let code =
             ["code", "errorCode", "error_code", "errcode"].iter().find_map(|name| word(fields.get(*name)?));
         Self {
             status: number(fields)
                 .or_else(|| response.and_then(number))
                 .and_then(|number| u16::try_from(number).ok()),
-            provider: text(&["provider", "llm_provider", "providerId", "provider_id", "vendor"])
-                .map(str::to_owned)
-                .or_else(|| text(&["model"])?.split_once('/').map(|(provider, _)| provider.to_owned())),
+            provider: provider(fields),
             code,
             // A status that is a word, a type, a flat reason and at last the error's name say what kind it is.
             kind: text(&["type", "errorType", "error_type", "__type"])
@@ -96,35 +97,21 @@ impl Parts {
                 .or_else(|| text(&["reason"]))
                 .or_else(|| text(&["name"]).filter(|name| !says_nothing(name)))
                 .map(str::to_owned),
-            message: text(&[
-                "message",
-                "text",
-                "msg",
-                "errorMessage",
-                "error_message",
-                "error_msg",
-                "status_msg",
-            ])
-            .map(str::to_owned),
+            message: text(MESSAGES).map(str::to_owned),
             headers: ["headers", "responseHeaders", "response_headers"]
                 .iter()
                 .find_map(|name| fields.get(*name))
                 .or_else(|| response.and_then(|response| response.get("headers")))
                 .map(headers)
                 .unwrap_or_default(),
-            body: match (body.len(), body.get("body").and_then(Value::as_str)) {
-                (0, _) => None,
-                // The usual case: the body is text, and is read as it came.
-                (1, Some(text)) => Some(text.to_owned()),
-                (_, _) => Some(Value::Object(body).to_string()),
-            },
+            body: Answers { fields, names: ANSWERS, leave_out }.body(),
         }
     }
 
     /// Takes the provider's name from the outermost error where the layer does not say it.
     pub(crate) fn or_provider_of(mut self, outermost: &Value) -> Self {
         if self.provider.is_none() {
-            self.provider = Self::of(outermost).provider;
+            self.provider = outermost.as_object().and_then(provider);
         }
         self
     }
@@ -161,51 +148,88 @@ impl Parts {
 
     /// The candidates of a summary (`All models failed (2): a/b: why | c/d: why`), each with its own provider and text.
     pub(crate) fn summary(&self) -> Vec<Self> {
-        let Some(rest) = self.text().strip_prefix("All ") else { return Vec::new() };
-        let Some((_, list)) = rest.split_once(" failed (").and_then(|(_, rest)| rest.split_once("): "))
-        else {
-            return Vec::new();
-        };
-        list.split(" | ")
-            .filter_map(|part| {
-                let (candidate, text) = part.split_once(": ")?;
-                Some(Self {
-                    provider: Some(candidate.split('/').next().unwrap_or(candidate).to_owned()),
-                    message: Some(text.to_owned()),
-                    ..Self::default()
-                })
-            })
-            .collect()
+        summary(self.text())
     }
+}
+
+/// The same of a text.
+pub(crate) fn summary(text: &str) -> Vec<Parts> {
+    let Some(rest) = text.strip_prefix("All ") else { return Vec::new() };
+    let Some((_, list)) = rest.split_once(" failed (").and_then(|(_, rest)| rest.split_once("): ")) else {
+        return Vec::new();
+    };
+    list.split(" | ")
+        .filter_map(|part| {
+            let (candidate, text) = part.split_once(": ")?;
+            Some(Parts {
+                provider: Some(candidate.split('/').next().unwrap_or(candidate).to_owned()),
+                message: Some(text.to_owned()),
+                ..Parts::default()
+            })
+        })
+        .collect()
 }
 
 /// What an error says for people.
 pub(crate) fn message_of(value: &Value) -> String {
+    if let Some(text) = text_of(value) {
+        return head(text, MAX_MESSAGE).to_owned();
+    }
     let parts = Parts::of(value);
-    let text = parts
-        .message
-        .or(parts.kind)
-        .or(parts.code)
-        .unwrap_or_else(|| "an error without a message".to_owned());
-    cut(&text)
+    let text = parts.kind.or(parts.code).unwrap_or_else(|| "an error without a message".to_owned());
+    head(&text, MAX_MESSAGE).to_owned()
+}
+
+/// The text of an error, and nothing else of it.
+pub(crate) fn text_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(fields) => MESSAGES.iter().find_map(|name| fields.get(*name)?.as_str()),
+        Value::String(text) => Some(text),
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn provider(fields: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let named =
+        ["provider", "llm_provider", "providerId", "provider_id", "vendor"].into_iter().find_map(text);
+    named.or_else(|| text("model")?.split_once('/').map(|(provider, _)| provider)).map(str::to_owned)
 }
 
 /// The errors beneath, outermost first. Each carries a code where the taxonomy recognises it.
 pub(crate) fn causes(value: &Value) -> Vec<Cause> {
+    causes_within(value, &mut Budget::default())
+}
+
+/// What may still be looked at. A chain of causes is read again from each of its layers, since each says its own code; the
+/// budget is what keeps a chain of a thousand from costing a million.
+struct Budget {
+    layers: usize,
+    values: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { layers: MAX_LAYERS, values: MAX_VALUES }
+    }
+}
+
+fn causes_within(value: &Value, budget: &mut Budget) -> Vec<Cause> {
     let mut found = Vec::new();
     let mut waiting: Vec<&Value> = beneath(value);
     waiting.reverse();
     while let Some(next) = waiting.pop() {
-        if found.len() == MAX_CAUSES {
+        if found.len() == MAX_CAUSES || budget.layers == 0 {
             break;
         }
-        let code = match foreign::read(next) {
+        budget.layers -= 1;
+        let code = match foreign::read_within(next, &mut budget.values) {
             foreign::Reading::Ours(found) => Some(WireCode::Known(found.code)),
             foreign::Reading::Provider { .. } | foreign::Reading::Unknown => None,
         };
-        let text = Parts::of(next).message;
+        let text = text_of(next);
         if code.is_some() || text.is_some() {
-            found.push(Cause { code, message: text.as_deref().map(cut).unwrap_or_default() });
+            found.push(Cause { code, message: head(text.unwrap_or_default(), MAX_MESSAGE).to_owned() });
         }
         let mut more = beneath(next);
         more.reverse();
@@ -242,13 +266,6 @@ fn says_nothing(name: &str) -> bool {
     )
 }
 
-fn cut(text: &str) -> String {
-    text.char_indices()
-        .take_while(|(at, character)| at + character.len_utf8() <= MAX_MESSAGE)
-        .map(|(_, character)| character)
-        .collect()
-}
-
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
@@ -282,5 +299,43 @@ fn headers(value: &Value) -> Vec<(String, String)> {
             })
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn chain(layer: fn(Value) -> Value, depth: usize) -> Value {
+        (0..depth).fold(json!({"code": "file_lock_stale", "message": "leaf"}), |inner, _| layer(inner))
+    }
+
+    fn spent(value: &Value) -> (usize, usize) {
+        let mut budget = Budget::default();
+        let _ = causes_within(value, &mut budget);
+        (MAX_LAYERS - budget.layers, MAX_VALUES - budget.values)
+    }
+
+    #[test]
+    fn a_chain_three_times_as_deep_costs_no_more() {
+        for layer in [
+            |inner| json!({"message": "wrapped", "cause": inner}),
+            // Layers that say nothing are no causes, and are looked at all the same.
+            |inner| json!({"error": inner}),
+            |inner| json!({"errors": [inner, {"source": 1}]}),
+        ] {
+            let deep = spent(&chain(layer, 200));
+            assert_eq!(spent(&chain(layer, 600)), deep);
+            assert!(deep.0 <= MAX_LAYERS && deep.1 <= MAX_VALUES, "{deep:?}");
+        }
+    }
+
+    #[test]
+    fn the_causes_of_a_usual_chain_all_carry_their_code() {
+        let found = causes(&chain(|inner| json!({"message": "wrapped", "cause": inner}), 30));
+        assert_eq!(found.len(), 30);
+        assert!(found.iter().all(|cause| cause.code.is_some()));
     }
 }

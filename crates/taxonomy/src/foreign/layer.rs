@@ -75,10 +75,15 @@ impl<'v> Few<'v> {
 }
 
 impl<'v> Layer<'v> {
-    /// Reads `object`; what it carries is appended to `carried`.
-    pub(super) fn read(object: &'v Map<String, Value>, carried: &mut Vec<(Carrier, &'v Value)>) -> Self {
-        let mut layer = Self { cut: object.len() > MAX_KEYS, ..Self::default() };
-        for (name, value) in object.iter().take(MAX_KEYS) {
+    /// Reads `object`, at most `most` keys of it; what it carries is appended to `carried`.
+    pub(super) fn read(
+        object: &'v Map<String, Value>,
+        most: usize,
+        carried: &mut Vec<(Carrier, &'v Value)>,
+    ) -> Self {
+        let most = most.min(MAX_KEYS);
+        let mut layer = Self { cut: object.len() > most, ..Self::default() };
+        for (name, value) in object.iter().take(most) {
             if !value.is_null() {
                 layer.field(key(name), value, carried);
             }

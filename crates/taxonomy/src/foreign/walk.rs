@@ -29,7 +29,9 @@ use super::{
 use crate::Effect;
 
 /// Objects, strings and lists looked at.
-const MAX_NODES: usize = 512;
+pub(super) const MAX_NODES: usize = 512;
+/// Keys looked at, all objects together.
+const MAX_KEY_SUM: usize = 4 * 1024;
 /// Entries of one list.
 const MAX_LIST: usize = 64;
 /// Bytes of text looked at, all texts together.
@@ -52,18 +54,26 @@ struct Node<'v, 'a> {
 /// Where evidence met in a value is reported: the value itself, or its host if the value was taken out of a text.
 type Report<'f, 'v, 'a> = &'f dyn Fn(&'v Value, &'a Value) -> &'a Value;
 
-/// Walks over `value`.
-pub(super) fn walk(value: &Value) -> Sightings<'_> {
-    let mut walker =
-        Walker { sightings: Sightings::default(), nodes: MAX_NODES, text: MAX_TEXT_SUM, json: MAX_JSON_SUM };
+/// Walks over `value`, over at most `budget` nodes of it; takes those it looked at off the budget.
+pub(super) fn walk<'a>(value: &'a Value, budget: &mut usize) -> Sightings<'a> {
+    let nodes = MAX_NODES.min(*budget);
+    let mut walker = Walker {
+        sightings: Sightings::default(),
+        nodes,
+        keys: MAX_KEY_SUM,
+        text: MAX_TEXT_SUM,
+        json: MAX_JSON_SUM,
+    };
     let root = Node { value, host: value, depth: 0, above: Above::default() };
     walker.breadth_first(root, &|value, _| value, 0);
+    *budget -= nodes - walker.nodes;
     walker.sightings
 }
 
 struct Walker<'a> {
     sightings: Sightings<'a>,
     nodes: usize,
+    keys: usize,
     text: usize,
     json: usize,
 }
@@ -92,7 +102,8 @@ impl<'a> Walker<'a> {
                 Value::Object(object) => {
                     let host = report(node.value, node.host);
                     carried.clear();
-                    let layer = Layer::read(object, &mut carried);
+                    let layer = Layer::read(object, self.keys, &mut carried);
+                    self.keys = self.keys.saturating_sub(object.len());
                     let beneath = self.layer(&layer, host, node.depth, node.above, embedded);
                     for (carrier, value) in &carried {
                         let above = beneath.carried_by(*carrier);
@@ -287,7 +298,10 @@ impl<'a> Walker<'a> {
 
     /// The aborts above a timeout were nobody's wish.
     fn void_aborts(&mut self, mut abort: Option<usize>) {
-        while let Some(above) = abort.and_then(|at| self.sightings.seen.get_mut(at)) {
+        // Above one that is void already, all are.
+        while let Some(above) =
+            abort.and_then(|at| self.sightings.seen.get_mut(at)).filter(|above| !above.void)
+        {
             above.void = true;
             abort = above.abort;
         }
