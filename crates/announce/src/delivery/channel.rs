@@ -1,6 +1,6 @@
 //! The channels whose errors have a table.
 
-/// A channel with a table of rules, or one of the two layers that every channel sits on.
+/// A channel with a table of rules, or one of the layers that every channel sits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Channel {
     Telegram,
@@ -12,14 +12,36 @@ pub(super) enum Channel {
     Teams,
     Feishu,
     Line,
+    GoogleChat,
+    Mattermost,
+    RocketChat,
+    Zulip,
+    Webex,
+    Nextcloud,
+    Messenger,
+    Viber,
+    Zalo,
+    DingTalk,
+    WeCom,
+    Twitch,
+    Irc,
+    Xmpp,
+    Nostr,
+    BlueBubbles,
+    Email,
+    Sms,
+    Push,
+    Webhook,
     /// What agent gateways say about their own delivery, whatever the channel.
     Gateway,
+    /// What many channels say in the same words.
+    Common,
     /// What operating systems and HTTP clients say.
     Transport,
 }
 
 impl Channel {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: &'static [Self] = &[
         Self::Telegram,
         Self::Discord,
         Self::Slack,
@@ -29,7 +51,28 @@ impl Channel {
         Self::Teams,
         Self::Feishu,
         Self::Line,
+        Self::GoogleChat,
+        Self::Mattermost,
+        Self::RocketChat,
+        Self::Zulip,
+        Self::Webex,
+        Self::Nextcloud,
+        Self::Messenger,
+        Self::Viber,
+        Self::Zalo,
+        Self::DingTalk,
+        Self::WeCom,
+        Self::Twitch,
+        Self::Irc,
+        Self::Xmpp,
+        Self::Nostr,
+        Self::BlueBubbles,
+        Self::Email,
+        Self::Sms,
+        Self::Push,
+        Self::Webhook,
         Self::Gateway,
+        Self::Common,
         Self::Transport,
     ];
 
@@ -44,22 +87,111 @@ impl Channel {
             Self::Teams => "teams",
             Self::Feishu => "feishu",
             Self::Line => "line",
+            Self::GoogleChat => "googlechat",
+            Self::Mattermost => "mattermost",
+            Self::RocketChat => "rocketchat",
+            Self::Zulip => "zulip",
+            Self::Webex => "webex",
+            Self::Nextcloud => "nextcloud",
+            Self::Messenger => "messenger",
+            Self::Viber => "viber",
+            Self::Zalo => "zalo",
+            Self::DingTalk => "dingtalk",
+            Self::WeCom => "wecom",
+            Self::Twitch => "twitch",
+            Self::Irc => "irc",
+            Self::Xmpp => "xmpp",
+            Self::Nostr => "nostr",
+            Self::BlueBubbles => "bluebubbles",
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Push => "push",
+            Self::Webhook => "webhook",
             Self::Gateway => "gateway",
+            Self::Common => "common",
             Self::Transport => "transport",
         }
     }
 
-    /// The channel that a name means; names are written with suffixes (`whatsapp_cloud`, `slack-bot`, `msteams`).
+    /// Other names of the same service.
+    const ALIASES: &'static [(&'static str, Self)] = &[
+        ("baileys", Self::WhatsApp),
+        ("wa", Self::WhatsApp),
+        ("signalcli", Self::Signal),
+        ("msteams", Self::Teams),
+        ("microsoft", Self::Teams),
+        ("lark", Self::Feishu),
+        ("google", Self::GoogleChat),
+        ("gchat", Self::GoogleChat),
+        ("instagram", Self::Messenger),
+        ("facebook", Self::Messenger),
+        ("wechatwork", Self::WeCom),
+        ("wxwork", Self::WeCom),
+        ("imessage", Self::BlueBubbles),
+        ("imsg", Self::BlueBubbles),
+        ("smtp", Self::Email),
+        ("mail", Self::Email),
+        ("gmail", Self::Email),
+        ("twilio", Self::Sms),
+        ("fcm", Self::Push),
+        ("apns", Self::Push),
+        ("jabber", Self::Xmpp),
+    ];
+
+    /// The channel that a name means; names are written with suffixes (`whatsapp_cloud`, `slack-bot`, `msteams`) and
+    /// with marks inside (`google-chat`, `ROCKET.CHAT`).
     pub(super) fn named(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase();
-        let name = name.strip_prefix("ms").or_else(|| name.strip_prefix("microsoft-")).unwrap_or(&name);
-        // One service under two names.
-        let name = if name == "lark" { "feishu" } else { name };
-        Self::ALL.into_iter().find(|channel| {
-            let rest = name.strip_prefix(channel.as_str());
-            rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
-        })
+        let name = name.as_bytes();
+        let first = name.first()?.to_ascii_lowercase();
+        let is = |known: &str| known.as_bytes().first() == Some(&first) && begins_like(name, known);
+        let named =
+            Self::ALL.iter().copied().find(|channel| *channel != Self::Common && is(channel.as_str()));
+        named.or_else(|| Self::ALIASES.iter().find(|(known, _)| is(known)).map(|(_, channel)| *channel))
     }
+
+    /// What every channel sits on.
+    pub(super) const fn is_layer(self) -> bool {
+        matches!(self, Self::Gateway | Self::Common | Self::Transport)
+    }
+
+    /// Whether its texts are known without its name: they are long enough to be nobody else's.
+    pub(super) const fn is_known_by_text(self) -> bool {
+        matches!(
+            self,
+            Self::Telegram
+                | Self::Discord
+                | Self::Slack
+                | Self::WhatsApp
+                | Self::Matrix
+                | Self::Signal
+                | Self::Teams
+                | Self::Feishu
+                | Self::Line
+                | Self::GoogleChat
+                | Self::Mattermost
+                | Self::Messenger
+                | Self::BlueBubbles
+        )
+    }
+
+    /// Whether its codes are words that are known where they stand in a text.
+    pub(super) const fn spells_codes(self) -> bool {
+        !matches!(self, Self::Gateway | Self::Common)
+    }
+}
+
+/// Whether `name` is `known`, ignoring case and marks inside, alone or before a suffix.
+fn begins_like(name: &[u8], known: &str) -> bool {
+    let mut letters = name.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric());
+    // The commonest answer is at the first letter.
+    let mut end = 0;
+    for wanted in known.bytes() {
+        match letters.next() {
+            Some((at, byte)) if byte.to_ascii_lowercase() == wanted => end = at + 1,
+            Some(_) | None => return false,
+        }
+    }
+    !name.get(end).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 #[cfg(test)]
@@ -73,8 +205,16 @@ mod tests {
             ("Slack-Bot", Some(Channel::Slack)),
             ("whatsapp_cloud", Some(Channel::WhatsApp)),
             ("msteams", Some(Channel::Teams)),
+            ("ms-teams", Some(Channel::Teams)),
+            ("microsoft-teams", Some(Channel::Teams)),
+            ("google-chat", Some(Channel::GoogleChat)),
+            ("Google Chat", Some(Channel::GoogleChat)),
+            ("rocket.chat", Some(Channel::RocketChat)),
+            ("imessage", Some(Channel::BlueBubbles)),
+            ("smtp", Some(Channel::Email)),
             ("discordian", None),
             ("webchat", None),
+            ("common", None),
             ("", None),
         ] {
             assert_eq!(Channel::named(name), channel, "{name}");

@@ -42,4 +42,4 @@ pub(super) const TABLE: Table = Table {
 };
 
 /// What 230001 says when the receiver is the wrong parameter.
-pub(super) const RECEIVER_WORDS: &str = "invalid receive_id";
+pub(super) const RECEIVER_WORDS: [&str; 2] = ["invalid receive_id", "receive_id invalid"];

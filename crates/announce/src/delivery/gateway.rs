@@ -10,7 +10,7 @@ pub(super) const TABLE: Table = Table {
     source: "github.com/openclaw/openclaw/issues: 8187, 17000, 21968, 23777, 30177, 30198, 35312, 44925, 79376; \
              pull 20328; grpc.io/docs/guides/status-codes",
     codes: rows! { "gateway";
-        TRANSIENT { "UNAVAILABLE", "unavailable" }
+        TRANSIENT { "UNAVAILABLE" }
         LIMITED_BOT { "RESOURCE_EXHAUSTED" }
         GONE { "NOT_FOUND" }
         AUTH { "UNAUTHENTICATED", "PERMISSION_DENIED" }

@@ -5,13 +5,12 @@
 //! operator can audit them without reading code. The option not taken is regular expressions over whole texts: they
 //! match inside echoed messages, and nobody can tell which of two wins.
 
-use std::{collections::HashMap, sync::LazyLock};
-
 use moorline_taxonomy::{Delivery, Effect};
 
 use super::{
-    Scope, channel::Channel, discord, feishu, gateway, line, matrix, signal_messenger, slack, teams,
-    telegram, text, transport, whatsapp,
+    Scope, bluebubbles, channel::Channel, common, dingtalk, discord, email, feishu, gateway, googlechat, irc,
+    line, matrix, mattermost, messenger, nextcloud, nostr, push, rocketchat, signal_messenger, slack, sms,
+    teams, telegram, transport, twitch, viber, webex, webhook, wecom, whatsapp, xmpp, zalo, zulip,
 };
 
 /// What a rule says about an error.
@@ -36,8 +35,10 @@ pub(super) const AUTH: Class = class(Delivery::Auth, Effect::None, None);
 pub(super) const PAYLOAD: Class = class(Delivery::Payload, Effect::None, None);
 /// Refused for now, nothing was sent.
 pub(super) const TRANSIENT: Class = class(Delivery::Transient, Effect::None, None);
-/// A passing fault after which nobody knows whether it was sent.
+/// A passing fault of the channel or the network; nobody knows how far the message came.
 pub(super) const BROKEN: Class = class(Delivery::Transient, Effect::Possible, None);
+/// The connection broke, or its time ran out, under a request that had left.
+pub(super) const CUT: Class = class(Delivery::Uncertain, Effect::Possible, None);
 /// The channel or the requester is not ready yet.
 pub(super) const PENDING: Class = class(Delivery::Pending, Effect::None, None);
 /// The channel itself says that it may have been done.
@@ -87,7 +88,7 @@ pub(super) struct Table {
 }
 
 /// The table of a channel.
-pub(super) fn table(channel: Channel) -> &'static Table {
+pub(super) const fn table(channel: Channel) -> &'static Table {
     match channel {
         Channel::Telegram => &telegram::TABLE,
         Channel::Discord => &discord::TABLE,
@@ -98,68 +99,50 @@ pub(super) fn table(channel: Channel) -> &'static Table {
         Channel::Teams => &teams::TABLE,
         Channel::Feishu => &feishu::TABLE,
         Channel::Line => &line::TABLE,
+        Channel::GoogleChat => &googlechat::TABLE,
+        Channel::Mattermost => &mattermost::TABLE,
+        Channel::RocketChat => &rocketchat::TABLE,
+        Channel::Zulip => &zulip::TABLE,
+        Channel::Webex => &webex::TABLE,
+        Channel::Nextcloud => &nextcloud::TABLE,
+        Channel::Messenger => &messenger::TABLE,
+        Channel::Viber => &viber::TABLE,
+        Channel::Zalo => &zalo::TABLE,
+        Channel::DingTalk => &dingtalk::TABLE,
+        Channel::WeCom => &wecom::TABLE,
+        Channel::Twitch => &twitch::TABLE,
+        Channel::Irc => &irc::TABLE,
+        Channel::Xmpp => &xmpp::TABLE,
+        Channel::Nostr => &nostr::TABLE,
+        Channel::BlueBubbles => &bluebubbles::TABLE,
+        Channel::Email => &email::TABLE,
+        Channel::Sms => &sms::TABLE,
+        Channel::Push => &push::TABLE,
+        Channel::Webhook => &webhook::TABLE,
         Channel::Gateway => &gateway::TABLE,
+        Channel::Common => &common::TABLE,
         Channel::Transport => &transport::TABLE,
     }
 }
 
-static CODES: LazyLock<HashMap<(Channel, &'static str), &'static Rule>> = LazyLock::new(|| {
-    let mut codes = HashMap::new();
-    for channel in Channel::ALL {
-        for rule in table(channel).codes {
-            codes.insert((channel, rule.key), rule);
-        }
-    }
-    codes
-});
-
-/// The rule of a code.
-pub(super) fn by_code(channel: Channel, code: &str) -> Option<&'static Rule> {
-    CODES.get(&(channel, code)).copied()
+/// The rules that hold wherever their words stand, in the order in which they count.
+pub(super) fn mentions() -> impl Iterator<Item = &'static Rule> {
+    transport::MENTIONS.iter()
 }
 
-/// Bytes of a text that its rules are filed under.
-const FILED_BY: usize = 4;
-
-/// What a text is compared with, and the rule it then has.
-struct Filed {
-    channel: Channel,
-    key: &'static str,
-    rule: &'static Rule,
+/// What a code with two meanings turns out to mean, by the words beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// The room of a Matrix error is the problem, and not the sender.
+    Room,
+    /// The receiver of a Feishu or WhatsApp message is its wrong parameter.
+    Receiver,
 }
 
-/// All texts of all tables, filed by their first bytes in lower case: one look-up at each place where a text may begin
-/// instead of a comparison with every rule.
-static TEXTS: LazyLock<HashMap<[u8; FILED_BY], Vec<Filed>>> = LazyLock::new(|| {
-    let mut texts = HashMap::<_, Vec<_>>::new();
-    for channel in Channel::ALL {
-        let table = table(channel);
-        let keys = table.texts.iter().map(|rule| (rule.key, rule));
-        let words = table.codes.iter().filter(|rule| !rule.words.is_empty()).map(|rule| (rule.words, rule));
-        for (key, rule) in keys.chain(words) {
-            if let Some(first) = first_bytes(key) {
-                texts.entry(first).or_default().push(Filed { channel, key, rule });
-            }
-        }
-    }
-    texts
-});
-
-fn first_bytes(text: &str) -> Option<[u8; FILED_BY]> {
-    let mut first = *text.as_bytes().first_chunk()?;
-    first.make_ascii_lowercase();
-    Some(first)
-}
-
-/// The rule of a text in the tables of the channels that `asked` names: at the leftmost place where a text may begin
-/// and a rule matches, the longest one.
-pub(super) fn by_text(asked: impl Fn(Channel) -> bool, message: &str) -> Option<&'static Rule> {
-    text::beginnings(message).find_map(|rest| {
-        let filed = TEXTS.get(&first_bytes(rest)?)?;
-        let matches = filed.iter().filter(|filed| asked(filed.channel) && text::begins_with(rest, filed.key));
-        // Of two that are as long, the one of the table that comes first.
-        matches.rev().max_by_key(|filed| filed.key.len()).map(|filed| filed.rule)
-    })
+/// The words that tell.
+pub(super) fn hints() -> impl Iterator<Item = (&'static str, Hint)> {
+    let rooms = matrix::ROOM_WORDS.into_iter().map(|words| (words, Hint::Room));
+    rooms.chain(feishu::RECEIVER_WORDS.into_iter().map(|words| (words, Hint::Receiver)))
 }
 
 /// A rule as an operator reads it.
@@ -183,7 +166,7 @@ pub struct DeliveryRule {
 
 /// Every rule by code or text, channel by channel. Statuses have a function instead of rows.
 pub fn delivery_rules() -> impl Iterator<Item = DeliveryRule> {
-    let in_tables = Channel::ALL.into_iter().flat_map(|channel| {
+    let in_tables = Channel::ALL.iter().copied().flat_map(|channel| {
         let table = table(channel);
         table.codes.iter().chain(table.texts).map(move |rule| audited(rule, channel.as_str(), table.source))
     });
@@ -201,6 +184,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::delivery::index::{FILED_BY, first_bytes};
 
     #[test]
     fn no_rule_hides_another() {
@@ -213,16 +197,12 @@ mod tests {
 
     #[test]
     fn keys_are_written_as_they_are_compared() {
-        for channel in Channel::ALL {
-            for rule in table(channel).texts {
-                assert_eq!(rule.key, rule.key.to_ascii_lowercase(), "texts are compared in lower case");
-                assert!(rule.key.len() >= 5, "{} is too short to mean anything", rule.id);
-                assert!(
-                    first_bytes(rule.key).is_some_and(|first| !first.contains(&b'*')),
-                    "{} is not filed",
-                    rule.id
-                );
-            }
+        let texts = Channel::ALL.iter().copied().flat_map(|channel| table(channel).texts.iter());
+        for rule in texts.chain(mentions()) {
+            assert_eq!(rule.key, rule.key.to_ascii_lowercase(), "texts are compared in lower case");
+            assert!(rule.key.len() > FILED_BY, "{} is too short to mean anything", rule.id);
+            let filed = first_bytes(rule.key.as_bytes()).is_some_and(|first| !first.contains(&b'*'));
+            assert!(filed, "{} is not filed", rule.id);
         }
     }
 }

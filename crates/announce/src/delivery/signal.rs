@@ -1,149 +1,320 @@
 //! Reading a foreign delivery error into one flat signal: channel, status, codes, messages, stated delay, new address.
 //!
 //! Clients wrap the same answer in many shapes: fields at the top, a body as a string of JSON, an error inside an error,
-//! JSON after a prefix. All of them end in the same few lists, outermost first, so that rules need to know no shape.
-//! What the caller *sent* is skipped: an echoed message must not classify its own failure. Everything is bounded;
-//! whoever sends a megabyte of nested arrays gets a verdict for its beginning.
+//! JSON after a prefix. All of them end in the same few lists, what is outermost first, so that rules need to know no
+//! shape. What the caller *sent* is skipped: an echoed message must not classify its own failure.
+//!
+//! What must stay true: everything is bounded ([`MOST_NODES`], [`DEEPEST`], the bytes of JSON in
+//! [`embedded`](super::embedded)), so that whoever sends a megabyte of nested arrays gets a verdict for its beginning; and
+//! what the error itself holds is borrowed, so that a structured error allocates nothing.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use serde_json::{Map, Value};
+use moorline_taxonomy::Effect;
+use serde_json::{Map, Number, Value};
 
-use super::{Scope, channel::Channel, text};
+use super::{
+    Scope,
+    channel::Channel,
+    embedded,
+    kept::{Few, Word},
+    keys::{Role, Shape, role},
+    text,
+};
 
-/// Nested values that are read.
-const MOST_NODES: usize = 256;
+/// Values that are looked at.
+const MOST_NODES: usize = 192;
 /// Levels that are read, JSON in strings included.
 const DEEPEST: usize = 8;
-/// Codes and messages that are kept, each.
-const MOST_KEPT: usize = 8;
-/// A longer string is not looked through for JSON; errors of channels are a fraction of it.
-const LONGEST_JSON: usize = 8 << 10;
+/// Codes that are kept.
+const MOST_CODES: usize = 8;
+/// Messages that are kept.
+const MOST_MESSAGES: usize = 6;
 /// A longer word is no code.
 const LONGEST_CODE: usize = 64;
 /// A stated delay beyond this is no answer to "when".
-const LONGEST_DELAY: f64 = 30.0 * 24.0 * 3600.0;
+pub(super) const LONGEST_DELAY: f64 = 30.0 * 24.0 * 3600.0;
 
 /// What an error carries.
 #[derive(Debug, Default)]
-pub(super) struct Signal {
+pub(super) struct Signal<'e> {
     pub(super) channel: Option<Channel>,
     /// The error names a channel, whether or not it has a table.
     pub(super) names_channel: bool,
     pub(super) status: Option<u16>,
-    pub(super) codes: Vec<String>,
-    pub(super) messages: Vec<String>,
+    pub(super) codes: Few<Word<'e>, MOST_CODES>,
+    /// A narrower code, asked first.
+    pub(super) subcode: Option<Word<'e>>,
+    pub(super) messages: Few<Cow<'e, str>, MOST_MESSAGES>,
     pub(super) retry_after: Option<Duration>,
     pub(super) scope: Option<Scope>,
-    pub(super) moved_to: Option<String>,
+    pub(super) moved_to: Option<Word<'e>>,
+    /// What the caller says of the effect.
+    pub(super) effect: Effect,
+    /// The connection was still being made: nothing was sent.
+    pub(super) connecting: bool,
+    shape: Answers,
     nodes: usize,
+    pub(super) json: usize,
 }
 
-impl Signal {
-    pub(super) fn read(error: &Value) -> Self {
-        let mut signal = Self::default();
-        if let Value::Object(map) = error {
-            let name = ["channel", "provider", "platform"].iter().find_map(|key| map.get(*key)?.as_str());
-            signal.names_channel = name.is_some_and(|name| !name.trim().is_empty());
-            signal.channel = name.and_then(Channel::named);
-        }
-        signal.value("", error, 0);
-        signal.read_messages();
-        signal.infer_channel(error);
-        signal
+/// Keys that were met of those that only some channels answer with.
+#[derive(Debug, Default)]
+struct Answers {
+    ok: bool,
+    error: bool,
+    error_code: bool,
+    description: bool,
+    trace: bool,
+}
+
+impl<'e> Signal<'e> {
+    /// Reads an error into a signal that is new. In place: a signal is large, and moving it costs more than reading.
+    pub(super) fn read(&mut self, error: &'e Value) {
+        self.value(Role::Message, error, 0);
+        self.infer_status();
+        self.infer_channel();
     }
 
-    fn value(&mut self, key: &str, value: &Value, depth: usize) {
+    /// One more value is looked at, if there is room; says whether it may be.
+    pub(super) fn enter(&mut self, depth: usize) -> bool {
         self.nodes += 1;
-        if self.nodes > MOST_NODES || depth > DEEPEST {
+        self.nodes <= MOST_NODES && depth <= DEEPEST
+    }
+
+    fn value(&mut self, role: Role, value: &'e Value, depth: usize) {
+        if !self.enter(depth) {
             return;
         }
         match value {
             Value::Null | Value::Bool(_) => {}
-            Value::Number(number) => self.word(key, &number.to_string()),
-            Value::String(string) => self.string(key, string, depth),
+            Value::Number(number) => self.number(role, number),
+            Value::String(string) => self.string(role, Cow::Borrowed(string), depth),
             Value::Array(values) => {
-                values.iter().take(MOST_NODES).for_each(|value| self.value(key, value, depth + 1))
+                for value in values.iter().take(MOST_NODES) {
+                    self.value(role, value, depth + 1);
+                }
             }
-            Value::Object(map) => self.object(map, depth),
+            Value::Object(map) => self.object(role, map, depth),
         }
     }
 
-    fn object(&mut self, map: &Map<String, Value>, depth: usize) {
-        for (key, value) in map {
-            match key.as_str() {
-                // What was sent, and what was read above.
-                "request" | "params" | "input" | "prompt" | "content" | "config" | "channel" | "provider"
-                | "platform" => {}
-                "global" => {
-                    if value == &Value::Bool(true) {
-                        self.scope = Some(Scope::Global);
+    fn object(&mut self, above: Role, map: &'e Map<String, Value>, depth: usize) {
+        // What an object says of itself comes before what it carries.
+        let mut carries = false;
+        for (key, value) in map.iter().take(MOST_NODES) {
+            match value {
+                Value::String(text) if !embedded::may_hold_json(text) => {
+                    let role = self.role(key, role(key), above);
+                    if role == Role::Channel && depth == 0 {
+                        self.channel(key, text);
+                    } else {
+                        self.word(role, Cow::Borrowed(text));
                     }
                 }
-                "headers" => self.headers(value),
-                other => self.value(other, value, depth + 1),
+                Value::Number(number) => {
+                    let role = self.role(key, role(key), above);
+                    self.number(role, number);
+                }
+                Value::Bool(said) => self.said(role(key), *said),
+                Value::Null => {}
+                Value::String(_) | Value::Array(_) | Value::Object(_) => carries = true,
             }
-        }
-    }
-
-    fn string(&mut self, key: &str, string: &str, depth: usize) {
-        if let Some(inner) = json_in(string) {
-            self.value(key, &inner, depth + 1);
-            // The text before embedded JSON may say more; a string that is all JSON has none.
-            if string.trim_start().starts_with(['{', '[']) {
+            if !self.enter(depth) {
                 return;
             }
         }
-        self.word(key, string.trim());
+        if !carries {
+            return;
+        }
+        for (key, value) in map.iter().take(MOST_NODES) {
+            let holds = match value {
+                Value::String(text) => embedded::may_hold_json(text),
+                Value::Array(_) | Value::Object(_) => true,
+                Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            };
+            if !holds {
+                continue;
+            }
+            let role = self.role(key, role(key), above);
+            if role == Role::Headers {
+                self.headers(value);
+            } else if !matches!(role, Role::Sent | Role::Channel) {
+                self.value(role, value, depth + 1);
+            }
+        }
     }
 
-    /// One scalar, under the key it was found at.
-    fn word(&mut self, key: &str, word: &str) {
-        match key {
-            "retry_after" | "retryAfter" | "retry_after_seconds" | "retryAfterSeconds" => {
-                self.delay(word.parse().ok());
-            }
-            "retry_after_ms" | "retryAfterMs" => self.delay(word.parse().ok().map(|ms: f64| ms / 1000.0)),
-            "migrate_to_chat_id" => {
-                self.moved_to.get_or_insert_with(|| word.to_owned());
-            }
-            "status" | "statusCode" | "status_code" | "httpStatus" | "http_status" | "http_code" => {
-                match word.parse::<u16>() {
-                    Ok(status) => {
-                        self.status = self.status.or((100..=599).contains(&status).then_some(status))
-                    }
-                    Err(_) => self.code(word),
+    /// The role of a key, given what stands above it; notes the keys that tell whose answer this is.
+    pub(super) fn role(&mut self, key: &str, role: Role, above: Role) -> Role {
+        let met = &mut self.shape;
+        match role {
+            Role::Payload => return if above == Role::Output { Role::Output } else { Role::Sent },
+            Role::Code => met.error_code |= key == "error_code",
+            Role::Message => met.description |= key == "description",
+            Role::CodeOrMessage => met.error |= key == "error",
+            Role::Shape(Shape::Trace) => met.trace = true,
+            Role::Sent
+            | Role::Output
+            | Role::Channel
+            | Role::Headers
+            | Role::Global
+            | Role::DelaySeconds
+            | Role::DelayMillis
+            | Role::Moved
+            | Role::Status
+            | Role::Syscall
+            | Role::Effect
+            | Role::Id
+            | Role::Subcode
+            | Role::Shape(Shape::Ok)
+            | Role::Other => {}
+        }
+        role
+    }
+
+    /// The outermost error's name of its channel.
+    fn channel(&mut self, key: &str, name: &str) {
+        let name = name.trim_ascii();
+        if !name.is_empty() && (!self.names_channel || key == "channel") {
+            self.names_channel = true;
+            self.channel = Channel::named(name);
+        }
+    }
+
+    pub(super) fn said(&mut self, role: Role, said: bool) {
+        if role == Role::Global && said {
+            self.scope = Some(Scope::Global);
+        }
+        self.shape.ok |= role == Role::Shape(Shape::Ok);
+    }
+
+    pub(super) fn number(&mut self, role: Role, number: &Number) {
+        match role {
+            Role::DelaySeconds => self.delay(number.as_f64()),
+            Role::DelayMillis => self.delay(number.as_f64().map(|millis| millis / 1000.0)),
+            Role::Moved => self.moved(number.as_i64().map(Word::Number)),
+            Role::Status => self.status(number.as_u64()),
+            Role::Subcode => self.subcode = number.as_i64().map(Word::Number),
+            Role::Code | Role::CodeOrMessage => {
+                if let Some(number) = number.as_i64() {
+                    self.code(Word::Number(number));
                 }
             }
-            "code" | "error_code" | "errorCode" | "errcode" | "errno" | "type" | "name" => self.code(word),
-            "" | "text" | "message" | "msg" | "description" | "detail" | "details" | "title" | "reason"
-            | "error_message" | "errorMessage" | "error_user_msg" | "body" | "raw" | "cause" | "data"
-            | "response" => {
+            Role::Sent
+            | Role::Payload
+            | Role::Output
+            | Role::Channel
+            | Role::Headers
+            | Role::Global
+            | Role::Message
+            | Role::Syscall
+            | Role::Effect
+            | Role::Id
+            | Role::Shape(_)
+            | Role::Other => {}
+        }
+    }
+
+    /// A text that may hold JSON.
+    pub(super) fn string(&mut self, role: Role, string: Cow<'e, str>, depth: usize) {
+        if matches!(role, Role::Sent | Role::Channel) {
+            return;
+        }
+        let Some(start) = embedded::start(&string) else { return self.word(role, string) };
+        let is_json = match &string {
+            Cow::Borrowed(text) => embedded::read(self, role, &text[start..], depth + 1, Cow::Borrowed),
+            // A text inside JSON inside a text: nothing else holds it, so what it says is kept.
+            Cow::Owned(text) => {
+                embedded::read(self, role, &text[start..], depth + 1, |text| Cow::Owned(text.to_owned()))
+            }
+        };
+        if !is_json {
+            return self.word(role, string);
+        }
+        // The text before embedded JSON may say more.
+        let before = match string {
+            Cow::Borrowed(string) => Cow::Borrowed(&string[..start]),
+            Cow::Owned(mut string) => {
+                string.truncate(start);
+                Cow::Owned(string)
+            }
+        };
+        if before.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
+            self.word(role, before);
+        }
+    }
+
+    /// One text, under the role it was found in.
+    pub(super) fn word(&mut self, role: Role, word: Cow<'e, str>) {
+        let trimmed = || word.trim_ascii();
+        match role {
+            Role::DelaySeconds => self.delay(trimmed().parse().ok()),
+            Role::DelayMillis => self.delay(trimmed().parse().ok().map(|millis: f64| millis / 1000.0)),
+            Role::Moved => self.moved(Some(Word::Text(word))),
+            Role::Status => match trimmed().parse() {
+                Ok(status) => self.status(Some(status)),
+                Err(_) => self.code(Word::Text(word)),
+            },
+            Role::Subcode => self.subcode = Some(Word::Text(word)),
+            Role::Code => self.code(Word::Text(word)),
+            // Mattermost's name of an error.
+            Role::Id if trimmed().ends_with("error") => self.code(Word::Text(word)),
+            Role::Id => {}
+            Role::CodeOrMessage => {
+                if is_code(&word) {
+                    self.code(Word::Text(word.clone()));
+                }
                 self.message(word);
             }
-            "error" | "errors" => {
-                self.code(word);
-                self.message(word);
+            Role::Message | Role::Output => self.message(word),
+            Role::Syscall => self.connecting |= matches!(trimmed(), "connect" | "getaddrinfo"),
+            Role::Effect => {
+                let stated = Effect::ALL.into_iter().find(|effect| effect.as_str() == trimmed());
+                self.effect = self.effect.max(stated.unwrap_or_default());
             }
-            _ => {}
+            Role::Sent
+            | Role::Payload
+            | Role::Channel
+            | Role::Headers
+            | Role::Global
+            | Role::Shape(_)
+            | Role::Other => {}
         }
     }
 
-    fn code(&mut self, word: &str) {
-        let is_code = !word.is_empty() && word.len() <= LONGEST_CODE && !word.contains(char::is_whitespace);
-        if is_code && self.codes.len() < MOST_KEPT && !self.codes.iter().any(|code| code == word) {
-            self.codes.push(word.to_owned());
+    fn status(&mut self, status: Option<u64>) {
+        match status.and_then(|status| u16::try_from(status).ok()) {
+            Some(http @ 100..=599) => self.status = self.status.or(Some(http)),
+            // Some channels number their errors there.
+            Some(number @ (1..100 | 600..)) => self.code(Word::Number(number.into())),
+            Some(0) | None => {}
         }
     }
 
-    fn message(&mut self, message: &str) {
-        let message = text::head(message);
-        if !message.is_empty() && self.messages.len() < MOST_KEPT {
-            self.messages.push(message.to_owned());
+    fn moved(&mut self, to: Option<Word<'e>>) {
+        if self.moved_to.is_none() {
+            self.moved_to = to;
         }
     }
 
-    fn delay(&mut self, seconds: Option<f64>) {
+    fn code(&mut self, word: Word<'e>) {
+        if word.text().is_none_or(is_code) && !self.codes.iter().any(|code| *code == word) {
+            self.codes.push(word);
+        }
+    }
+
+    fn message(&mut self, message: Cow<'e, str>) {
+        let message = match message {
+            Cow::Borrowed(message) => Cow::Borrowed(text::head(message.trim_ascii())),
+            Cow::Owned(message) => Cow::Owned(message),
+        };
+        if !message.is_empty() && !self.messages.iter().any(|known| *known == message) {
+            self.messages.push(message);
+        }
+    }
+
+    pub(super) fn delay(&mut self, seconds: Option<f64>) {
         if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
             let delay = Duration::from_secs_f64(seconds.min(LONGEST_DELAY));
             // Two places that disagree: the longer one is safe under both.
@@ -160,78 +331,70 @@ impl Signal {
                     value
                 }
             };
-            let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            match name.to_ascii_lowercase().as_str() {
-                "retry-after" | "x-ratelimit-reset-after" => self.delay(word.trim().parse().ok()),
-                "x-ratelimit-global" if word.trim() == "true" => self.scope = Some(Scope::Global),
-                "x-ratelimit-scope" => match word.trim() {
-                    "global" => self.scope = Some(Scope::Global),
-                    "shared" => self.scope = Some(Scope::Chat),
-                    "user" => self.scope = self.scope.or(Some(Scope::Bot)),
-                    _ => {}
-                },
+            match value {
+                Value::String(text) => self.header(name, text.trim_ascii()),
+                Value::Number(number) if is_delay(name) => self.delay(number.as_f64()),
+                Value::Number(_) => {}
+                Value::Bool(true) => self.header(name, "true"),
+                Value::Null | Value::Bool(false) | Value::Array(_) | Value::Object(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is_delay(name) {
+            self.delay(value.parse().ok());
+        } else if is("x-ratelimit-global") {
+            if value == "true" {
+                self.scope = Some(Scope::Global);
+            }
+        } else if is("x-ratelimit-scope") {
+            match value {
+                "global" => self.scope = Some(Scope::Global),
+                "shared" => self.scope = Some(Scope::Chat),
+                "user" => self.scope = self.scope.or(Some(Scope::Bot)),
                 _ => {}
             }
         }
     }
 
-    /// What only a text carries: marked codes, a status, a delay, a new address.
-    fn read_messages(&mut self) {
-        let messages = std::mem::take(&mut self.messages);
-        for message in &messages {
-            text::marked_numbers(message).for_each(|number| self.code(number));
-            self.status = self.status.or_else(|| text::status(message));
-            if self.retry_after.is_none() {
-                self.delay(text::retry_after(message));
-            }
-            if let Some((_, id)) = message.split_once("migrated to a supergroup with ID #") {
-                self.moved_to
-                    .get_or_insert_with(|| id.chars().take_while(|next| !next.is_whitespace()).collect());
-            }
-        }
-        self.messages = messages;
-        // Telegram's `error_code` and many a `code` repeat the status.
+    /// Telegram's `error_code` and many a `code` repeat the status.
+    fn infer_status(&mut self) {
         if self.status.is_none() {
-            let statuses = self.codes.iter().filter_map(|code| code.parse().ok());
-            self.status = statuses.into_iter().find(|status| (400..=599).contains(status));
+            self.status = self.codes.iter().find_map(Word::status);
         }
     }
 
     /// The channel of an error that does not name one, by the shape that only this channel answers in.
-    fn infer_channel(&mut self, error: &Value) {
+    fn infer_channel(&mut self) {
         if self.names_channel {
             return;
         }
-        let has = |key: &str| {
-            error.get(key).is_some() || error.get("body").is_some_and(|body| body.get(key).is_some())
+        let said = |lead: &str| self.messages.iter().any(|message| message.starts_with(lead));
+        let named =
+            |name: &str| self.codes.iter().any(|code| code.text().is_some_and(|code| code.starts_with(name)));
+        self.channel = if named("M_") || named("ORG_MATRIX_") {
+            Some(Channel::Matrix)
+        } else if self.shape.error_code && self.shape.description {
+            Some(Channel::Telegram)
+        } else if said("DiscordAPIError") || named("DiscordAPIError") {
+            Some(Channel::Discord)
+        } else if said("(#") || self.shape.trace {
+            Some(Channel::WhatsApp)
+        } else if self.shape.ok && self.shape.error || named("slack_") {
+            Some(Channel::Slack)
+        } else {
+            None
         };
-        self.channel =
-            if self.codes.iter().any(|code| code.starts_with("M_") || code.starts_with("ORG_MATRIX_")) {
-                Some(Channel::Matrix)
-            } else if has("error_code") && has("description") {
-                Some(Channel::Telegram)
-            } else if self.messages.iter().any(|message| message.starts_with("DiscordAPIError")) {
-                Some(Channel::Discord)
-            } else if self.messages.iter().any(|message| message.starts_with("(#")) || has("fbtrace_id") {
-                Some(Channel::WhatsApp)
-            } else if has("ok") && has("error") {
-                Some(Channel::Slack)
-            } else {
-                None
-            };
     }
 }
 
-/// The JSON object or array in a string: all of it, or from the first brace on.
-fn json_in(string: &str) -> Option<Value> {
-    if string.len() > LONGEST_JSON {
-        return None;
-    }
-    let start = string.find(['{', '['])?;
-    let end = string.rfind(['}', ']'])?;
-    let inner = string.get(start..=end)?;
-    // Serde's own limit of depth protects the parser.
-    let value: Value = serde_json::from_str(inner).ok()?;
-    // `[403]` in a text is no body.
-    value.as_object().is_some_and(|map| !map.is_empty()).then_some(value)
+fn is_delay(header: &str) -> bool {
+    header.eq_ignore_ascii_case("retry-after") || header.eq_ignore_ascii_case("x-ratelimit-reset-after")
+}
+
+/// Whether a text may be a code: one word, and not a long one.
+pub(super) fn is_code(word: &str) -> bool {
+    !word.is_empty() && word.len() <= LONGEST_CODE && !word.bytes().any(|byte| byte.is_ascii_whitespace())
 }

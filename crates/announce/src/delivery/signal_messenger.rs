@@ -9,12 +9,12 @@ pub(super) const TABLE: Table = Table {
     source: "github.com/AsamK/signal-cli/blob/master/man/signal-cli.1.adoc#exit-codes; \
              github.com/AsamK/signal-cli/blob/master/man/signal-cli-jsonrpc.5.adoc",
     codes: rows! { "signal";
-        AUTH { "-4", "UntrustedIdentityException", "NotRegisteredException", "AuthorizationFailedException" }
-        LIMITED_BOT { "-5", "-6", "RateLimitException", "ProofRequiredException" }
-        BROKEN { "-3", "-2", "IOException" }
-        PAYLOAD { "-1", "AttachmentInvalidException" }
+        AUTH { "-4", "UntrustedIdentityException", "IDENTITY_FAILURE", "NotRegisteredException", "AuthorizationFailedException" }
+        LIMITED_BOT { "-5", "-6", "RateLimitException", "ProofRequiredException", "RATE_LIMIT_FAILURE", "PROOF_REQUIRED_FAILURE" }
+        BROKEN { "-3", "-2", "IOException", "NETWORK_FAILURE" }
+        PAYLOAD { "AttachmentInvalidException" }
         GONE {
-            "UnregisteredUserException", "UnregisteredRecipientException", "GroupNotFoundException",
+            "UnregisteredUserException", "UNREGISTERED_FAILURE", "UnregisteredRecipientException", "GroupNotFoundException",
             "NotAGroupMemberException", "GroupSendingNotAllowedException",
         }
     },

@@ -40,7 +40,7 @@ pub(super) const TABLE: Table = Table {
             "missing_post_type", "missing_charset", "superfluous_charset", "missing_argument", "invalid_payload",
             "invalid_channel", "invalid_time", "time_in_past",
             "time_too_far", "unknown_method", "deprecated_endpoint", "method_deprecated",
-            "method_not_supported_for_channel_type", "message_not_found", "missing_args",
+            "method_not_supported_for_channel_type", "message_not_found", "missing_args", "message_not_in_streaming_state", "message_not_owned_by_app", "streaming_mode_mismatch", "missing_recipient_team_id", "missing_recipient_user_id", "cant_broadcast_message",
             "cant_update_message", "cant_delete_message", "edit_window_closed", "file_not_found",
             "upgrade_required", "invalid_scheduled_message_id", "block_mismatch",
         }

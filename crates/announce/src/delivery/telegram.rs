@@ -15,10 +15,10 @@ pub(super) const TABLE: Table = Table {
         GONE {
             "chat not found", "user not found", "bot was blocked", "bot was kicked", "bot is not a member",
             "bot is not a participant", "bot blocked by user", "user is deactivated",
-            "bot can't initiate conversation", "bot can't send messages to", "group is deactivated",
+            "bot can't initiate conversation", "bot can't send messages to", "bots can't send messages to", "username_", "group is deactivated",
             "the group chat was deleted", "group chat was deactivated", "supergroup members are unavailable",
             "have no rights to send", "not enough rights", "need administrator rights", "chat_write_forbidden",
-            "chat_admin_required", "chat_restricted", "chat_forbidden", "chat_send_", "chat_guest_send_forbidden",
+            "chat_admin_required", "chat_restricted", "chat_not_found", "chat_forbidden", "chat_send_", "chat_guest_send_forbidden",
             "chat_id_invalid", "chat_id is empty", "chat_id must", "invalid chat_id", "chat_invalid",
             "channel_private", "channel_invalid", "channel_public_group_na", "peer_id_invalid",
             "participant_id_invalid", "user_id_invalid", "user_is_blocked", "you_blocked_user",
@@ -44,7 +44,7 @@ pub(super) const TABLE: Table = Table {
             "replied message not found", "reply_message_id_invalid", "quote_text_invalid",
             "message identifier is not specified", "message_id_invalid", "message to edit not found",
             "message to delete not found", "message to forward not found", "message to copy not found",
-            "message can't be", "message_delete_forbidden", "message_edit_time_expired", "message_author_required",
+            "message can't be", "message to react not found", "message to pin not found", "inline keyboard button", "message_thread_id", "message_delete_forbidden", "message_edit_time_expired", "message_author_required",
             "message with poll to stop not found", "message is not a poll", "poll ", "poll_", "button_",
             "reply markup", "reply_markup_", "object expected as reply markup", "inline keyboard expected",
             "wrong ", "failed to get http url content", "webpage_", "external_url_invalid", "wc_convert_url_invalid",
@@ -72,7 +72,7 @@ pub(super) const TABLE: Table = Table {
         }
         BROKEN {
             "internal server error", "internal", "bad gateway", "gateway timeout", "group send failed",
-            "rpc_call_fail", "rpc_mcget_fail", "timeout", "network request for", "a network error",
+            "rpc_call_fail", "rpc_mcget_fail", "network request for", "a network error",
         }
     },
 };

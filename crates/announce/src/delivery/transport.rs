@@ -1,50 +1,74 @@
-//! What operating systems and HTTP clients say, whatever the channel, and what an HTTP status alone means.
+//! What operating systems and HTTP clients say, whatever the channel.
 //!
-//! The line that matters runs between "never connected" (nothing was sent: effect *none*) and everything later: a
-//! connection that breaks or a timeout after the request left may have delivered the message.
+//! The lines that matter run between "never connected" (nothing was sent: effect *none*), "broke or ran out of time under
+//! a request that had left" (*uncertain*), and a failure that does not say which of the two it was.
 
-use super::{
-    channel::Channel,
-    rules::{AUTH, BROKEN, Class, DONE, GONE, LIMITED_BOT, PAYLOAD, Rule, TRANSIENT, Table, UNCERTAIN, rows},
-};
+use super::rules::{Rule, Table, rows};
 
 pub(super) const TABLE: Table = Table {
-    source: "man 3 errno; nodejs.org/api/errors.html#common-system-errors; undici.nodejs.org/#/docs/api/Errors",
+    source: "man 3 errno; nodejs.org/api/errors.html#common-system-errors; undici.nodejs.org/#/docs/api/Errors; \
+             docs.rs/reqwest/latest/reqwest/struct.Error; docs.python-requests.org/en/latest/api/#exceptions; \
+             www.python-httpx.org/exceptions; github.com/axios/axios#error-handling; pkg.go.dev/net#OpError",
     codes: rows! { "transport";
         TRANSIENT {
-            "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EHOSTUNREACH", "EHOSTDOWN",
-            "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL", "UND_ERR_CONNECT_TIMEOUT", "ConnectTimeoutError",
-            "ConnectionRefusedError", "ConnectError",
+            "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EAI_NODATA", "EHOSTUNREACH", "EHOSTDOWN",
+            "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL", "EDNS", "ECONNECTION", "UND_ERR_CONNECT_TIMEOUT",
+            "ConnectTimeoutError", "ConnectTimeout", "ConnectionRefusedError", "ConnectError", "NewConnectionError",
+            "NameResolutionError", "PoolTimeout", "ClientConnectorError", "ClientConnectorDNSError", "ProxyError",
+            "ERR_SOCKET_CONNECTION_TIMEOUT", "ERR_TLS_HANDSHAKE_TIMEOUT", "ConnectionRefused", "FailedToOpenSocket",
+            "HostUnreachable", "NetworkUnreachable",
+        }
+        CUT {
+            "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "ESOCKETTIMEDOUT", "ETIME", "UND_ERR_SOCKET",
+            "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_ABORTED", "UND_ERR_CLOSED",
+            "UND_ERR_DESTROYED", "UND_ERR_RESPONSE_STATUS_CODE", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+            "ERR_STREAM_PREMATURE_CLOSE", "ERR_HTTP2_STREAM_ERROR", "ERR_HTTP2_GOAWAY_SESSION",
+            "ERR_HTTP2_STREAM_CANCEL", "ABORT_ERR", "AbortError", "TimeoutError", "ReadTimeout", "ReadTimeoutError",
+            "WriteTimeout", "ReadError", "WriteError", "RemoteProtocolError", "RemoteDisconnected", "IncompleteRead",
+            "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "ServerDisconnectedError",
+            "ServerTimeoutError", "SocketError", "HeadersTimeoutError", "BodyTimeoutError", "ChunkedEncodingError",
+            "ConnectionReset", "ConnectionClosed", "BrokenPipe", "TimedOut", "UnexpectedEof", "IncompleteMessage",
         }
         BROKEN {
-            "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "ESOCKETTIMEDOUT", "UND_ERR_SOCKET",
-            "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_ABORTED", "UND_ERR_CLOSED",
-            "UND_ERR_DESTROYED", "ERR_NETWORK", "ERR_STREAM_PREMATURE_CLOSE", "AbortError", "TimeoutError",
-            "ReadTimeout", "ConnectionResetError", "SocketError", "FetchError", "HttpError",
+            "ERR_NETWORK", "ESOCKET", "ENETRESET", "FetchError", "HttpError", "NetworkError", "RequestError",
         }
     },
     texts: rows! { "transport";
         TRANSIENT {
-            "connect econnrefused", "connect etimedout", "getaddrinfo", "connection refused", "could not resolve host",
-            "dns lookup", "dns error", "network is unreachable", "no route to host", "name or service not known",
+            "connect econnrefused", "connect etimedout", "connect ehostunreach", "connect enetunreach",
+            "connect econnreset", "getaddrinfo", "connection refused", "could not resolve host", "couldn't resolve host",
+            "failed to lookup address", "dns lookup", "dns error", "dns resolution failed", "network is unreachable",
+            "no route to host", "name or service not known", "nodename nor servname provided", "no such host",
             "temporary failure in name resolution", "connect timeout", "connection timed out while connecting",
-            "service unavailable", "service temporarily unavailable", "temporarily unavailable", "server is busy",
-            "overloaded", "try again later",
+            "connection attempt timed out", "tcp connect error", "failed to connect to", "failed to establish a new connection",
+            "unable to connect", "couldn't connect to server", "cannot connect to host", "all connection attempts failed",
+            "tls handshake timeout", "client network socket disconnected before secure tls connection",
+            "dial tcp", "i/o timeout while dialing", "service unavailable", "service temporarily unavailable",
+            "temporarily unavailable", "server is busy", "overloaded", "try again later", "websocket not open",
+            "websocket is not open", "not connected",
+        }
+        CUT {
+            "socket hang up", "read econnreset", "write econnreset", "write epipe", "read etimedout", "connection reset",
+            "connection closed", "connection aborted", "connection lost", "connection broken", "broken pipe",
+            "operation timed out", "request timeout", "request timed out", "read timed out", "read timeout",
+            "timed out", "timeout", "response timeout", "headers timeout", "body timeout", "the operation was aborted",
+            "this operation was aborted", "context deadline exceeded", "deadline exceeded", "unexpected eof",
+            "unexpected end of file", "premature close", "incomplete message", "incomplete read", "stream closed",
+            "other side closed", "server disconnected", "remote end closed connection", "peer closed connection",
+            "the socket connection was closed unexpectedly", "terminated$", "empty reply from server", "goaway",
         }
         BROKEN {
-            "socket hang up", "network request for", "network error", "network request failed", "fetch failed",
-            "request failed due to network", "error sending request", "read econnreset", "connection reset",
-            "connection closed", "connection aborted", "broken pipe", "operation timed out", "request timeout",
-            "read timed out", "timed out", "timeout", "the operation was aborted", "deadline exceeded",
-            "bad gateway", "gateway timeout", "internal server error", "internal error", "upstream connect error",
-            "unexpected eof", "premature close", "incomplete message", "stream closed",
+            "network request for", "network error", "network request failed", "networkerror when attempting", "fetch failed",
+            "failed to fetch", "request failed due to network", "error sending request", "a network error",
+            "bad gateway", "gateway timeout", "gateway time-out", "internal server error", "internal error",
+            "upstream connect error", "upstream request timeout", "an unexpected error",
         }
         LIMITED_BOT {
-            "rate limit exceeded", "rate limited", "rate limit reached", "ratelimited", "too many requests",
-            "quota exceeded",
+            "rate limit exceeded", "rate limited", "rate limit reached", "rate limit hit", "ratelimited", "rate-limited",
+            "too many requests", "quota exceeded", "request was throttled", "slow down",
         }
         PAYLOAD { "payload too large", "request entity too large", "unprocessable entity" }
-        AUTH { "unauthorized$", "invalid api key", "invalid token", "invalid access token", "unauthenticated" }
+        AUTH { "unauthorized$", "invalid api key", "unauthenticated" }
     },
 };
 
@@ -53,42 +77,20 @@ pub(super) const MENTIONS_SOURCE: &str = "plain words, wherever they stand; trie
 
 /// Words that mean a passing fault wherever they stand, for errors that nothing else recognises.
 pub(super) const MENTIONS: &[Rule] = rows! { "mention";
-    LIMITED_BOT { "rate limit", "rate-limit", "frequency limit", "too many requests", "flood control", "throttled" }
+    LIMITED_BOT {
+        "rate limit", "rate-limit", "rate limited", "rate-limited", "rate limits", "ratelimit", "frequency limit",
+        "too many requests", "too many messages", "flood control", "throttled", "throttling", "slow mode", "too quickly",
+        "sending too fast",
+    }
     TRANSIENT {
         "cannot connect to host", "failed to establish a new connection", "before secure tls connection was established",
-        "connection refused", "name resolution", "temporarily unavailable",
+        "connection refused", "name resolution", "temporarily unavailable", "econnrefused", "enotfound", "eai_again",
+        "no such host", "connect timeout", "connect etimedout", "service unavailable", "ehostunreach", "enetunreach",
+        "under maintenance", "try again later",
     }
-    BROKEN {
+    CUT {
         "timed out", "timeout", "connection reset", "connection closed", "connection lost", "socket hang up",
-        "socket disconnected", "network error", "network is unreachable", "bad gateway",
+        "socket disconnected", "econnreset", "etimedout", "epipe", "broken pipe", "deadline exceeded",
     }
+    BROKEN { "network error", "network is unreachable", "bad gateway", "internal server error", "fetch failed" }
 };
-
-/// What an HTTP status means when nothing else decides. `None` for a status that is no failure.
-pub(super) const fn by_status(channel: Option<Channel>, status: u16) -> Option<(&'static str, Class)> {
-    Some(match (status, channel) {
-        // The Bot API answers 403 for one chat only and 404 for a token that is not one.
-        (403, Some(Channel::Telegram | Channel::Teams)) => ("status.403.chat", GONE),
-        (404, Some(Channel::Telegram)) => ("status.404.token", AUTH),
-        (401, _) => ("status.401", AUTH),
-        (402, _) => ("status.402", AUTH),
-        (403, _) => ("status.403", AUTH),
-        (404, _) => ("status.404", GONE),
-        // With a retry key, LINE says so of a message that it has already.
-        (409, Some(Channel::Line)) => ("status.409.accepted", DONE),
-        (408, _) => ("status.408", BROKEN),
-        (409, _) => ("status.409", UNCERTAIN),
-        (410, _) => ("status.410", GONE),
-        (412, Some(Channel::Teams)) => ("status.412", TRANSIENT),
-        (413, _) => ("status.413", PAYLOAD),
-        (423 | 425, _) => ("status.425", TRANSIENT),
-        // The web client of WhatsApp ends its connection with this status.
-        (428, Some(Channel::WhatsApp)) => ("status.428.closed", BROKEN),
-        (429, _) => ("status.429", LIMITED_BOT),
-        (400..=499, _) => ("status.4xx", PAYLOAD),
-        (501 | 505, _) => ("status.501", PAYLOAD),
-        (503, _) => ("status.503", TRANSIENT),
-        (500..=599, _) => ("status.5xx", BROKEN),
-        (0..=399 | 600.., _) => return None,
-    })
-}

@@ -21,6 +21,8 @@ pub struct DeliveryVerdict {
     pub scope: Option<Scope>,
     /// The target's new address, where the channel named it.
     pub moved_to: Option<String>,
+    /// The channel whose answer it is, where the error names it or has its shape and it has a table.
+    pub channel: Option<&'static str>,
     /// The rule that decided; stable, for audits. `none` when no rule did.
     pub rule: &'static str,
     /// What the rule looked at.

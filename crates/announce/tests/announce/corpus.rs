@@ -3,7 +3,11 @@
 //! `delivery-errors.jsonl` was there while the rules were written. `delivery-unseen.jsonl` was written down and labelled
 //! afterwards in two lots (`u` and `v`): errors in the shapes and wordings of some thirty client libraries and services
 //! that no rule was taken from, a few of them recorded in threads. Each lot was scored once before anything was changed:
-//! 105 of 119, then 53 of 57. Both files now keep the rules from getting worse.
+//! 105 of 119, then 53 of 57. `delivery-documented.jsonl` holds errors as their channels document them, written down by
+//! the author of the rules: it measures nothing, and keeps the tables from losing what they knew. So do the other two now.
+//!
+//! A connection that broke, or a client's time that ran out, under a request that had left is `unknown_after_send`: the
+//! taxonomy says of *transient* that nothing was sent. Nine rows of the unseen lots, first labelled `transient`, follow it.
 
 use std::collections::BTreeMap;
 
@@ -37,12 +41,12 @@ fn score(name: &str, text: &str) -> BTreeMap<String, String> {
         error
             .as_object_mut()
             .unwrap()
-            .retain(|key, _| !["class", "source", "note", "evidence"].contains(&key.as_str()));
+            .retain(|key, _| !["row", "class", "source", "note", "evidence"].contains(&key.as_str()));
         let verdict = classify_delivery(&error);
         *evidence.entry(verdict.evidence).or_default() += 1;
         if !accepted(row["class"].as_str().unwrap()).contains(&verdict.code) {
             let said = format!("{} {error} -> {:?} by {}", row["class"], verdict.code, verdict.rule);
-            wrong.insert(row["id"].as_str().unwrap().to_owned(), said);
+            wrong.insert(row.get("row").unwrap_or(&row["id"]).as_str().unwrap().to_owned(), said);
         }
     }
     println!(
@@ -64,6 +68,12 @@ fn the_corpus_scores() {
 #[test]
 fn the_unseen_errors_score() {
     let wrong = score("unseen", include_str!("../../corpus/delivery-unseen.jsonl"));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_documented_errors_score() {
+    let wrong = score("documented", include_str!("../../corpus/delivery-documented.jsonl"));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

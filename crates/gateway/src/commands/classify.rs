@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use moorline_announce::{DeliveryVerdict, classify_delivery};
 use moorline_failover::{Surface, explain, render};
-use moorline_taxonomy::{AnnounceVerdict, Domain, foreign, policy, redact};
+use moorline_taxonomy::{AnnounceVerdict, Code, Domain, Local, foreign, policy, redact};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -170,7 +170,14 @@ fn classified(value: &Value, surface: ClassifySurface) -> Answer {
         ClassifySurface::Auto | ClassifySurface::Provider | ClassifySurface::Delivery => surface,
     };
     match surface {
-        ClassifySurface::Auto => Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall()))),
+        ClassifySurface::Auto => {
+            let explained = explain(value, Surface::Auto, clock::wall());
+            let unclassified = explained.code == Code::Local(Local::Unclassified);
+            match unclassified.then(|| classify_delivery(value)).filter(is_by_a_channel) {
+                Some(verdict) => Answer::Plain(delivery_json(&verdict)),
+                None => Answer::Explained(Box::new(explained)),
+            }
+        }
         ClassifySurface::Provider => {
             Answer::Explained(Box::new(explain(value, Surface::Provider, clock::wall())))
         }
@@ -182,6 +189,12 @@ fn classified(value: &Value, surface: ClassifySurface) -> Answer {
 fn is_of_a_channel(value: &Value) -> bool {
     let has = |name: &str| value.get(name).is_some_and(Value::is_string);
     has("channel") && !has("provider")
+}
+
+/// Whether a channel's own answer can be told without its name: by its shape, or by the words of a gateway.
+fn is_by_a_channel(verdict: &DeliveryVerdict) -> bool {
+    let of_a_gateway = || verdict.rule.starts_with("gateway.");
+    verdict.rule != "none" && (verdict.channel.is_some() || of_a_gateway())
 }
 
 fn of_delivery(value: &Value) -> Answer {
@@ -234,7 +247,7 @@ fn delivery_json(verdict: &DeliveryVerdict) -> Value {
 
 /// A line that is not JSON is answered like any other.
 fn broken(error: &serde_json::Error) -> Answer {
-    let unclassified = moorline_taxonomy::Code::Local(moorline_taxonomy::Local::Unclassified);
+    let unclassified = Code::Local(Local::Unclassified);
     Answer::Plain(json!({
         "code": unclassified.to_string(),
         "domain": unclassified.domain().as_str(),

@@ -64,6 +64,31 @@ fn every_line_has_its_answer_with_every_key() {
 }
 
 #[test]
+fn a_channel_is_known_by_the_shape_of_its_answer_and_a_local_text_is_not() {
+    let input = br#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}
+{"text":"DiscordAPIError[50013]: Missing Permissions"}
+{"errcode":"M_FORBIDDEN","error":"User @bot:x not in room !r:x"}
+{"text":"gateway closed (1012): service restart"}
+{"message":"user not found"}
+{"message":"connect ECONNREFUSED 127.0.0.1:1"}
+"#;
+    let (exit, answers) = classify(&["--json"], input);
+    let codes: Vec<_> = answers.iter().map(|answer| answer["code"].as_str().unwrap()).collect();
+    assert_eq!(exit, 0);
+    assert_eq!(
+        codes,
+        [
+            "delivery.target_gone",
+            "delivery.auth",
+            "delivery.target_gone",
+            "delivery.transient",
+            "local.unclassified",
+            "local.unclassified"
+        ]
+    );
+}
+
+#[test]
 fn hostile_lines_are_answered_and_bounded() {
     let deep = format!("{}1{}\n", "[".repeat(5000), "]".repeat(5000));
     let long = format!("{{\"message\":\"{}\"}}\n", "session file locked ".repeat(50_000));
