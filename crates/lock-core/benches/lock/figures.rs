@@ -27,6 +27,10 @@ impl Samples {
         self.0.get(at).copied().unwrap_or_default()
     }
 
+    pub(crate) fn mean(&self) -> Duration {
+        self.0.iter().sum::<Duration>() / u32::try_from(self.0.len().max(1)).unwrap()
+    }
+
     pub(crate) fn line(&mut self, what: &str) {
         let (p50, p99, max) = (self.percentile(50.0), self.percentile(99.0), self.percentile(100.0));
         println!(

@@ -100,7 +100,11 @@ impl Reference {
         assert!(child.wait().unwrap().success());
         theirs.line(&self.title);
         ours.line("ours, in turns with it");
-        println!("  ours is faster by {} (target >= 25)", ratios.line(ROUNDS));
+        println!(
+            "  ours is faster by {}, by means {:.2} x (target >= 25)",
+            ratios.line(ROUNDS),
+            us(theirs.mean()) / us(ours.mean())
+        );
     }
 
     /// So many tasks in each of so many processes; ours did `ours` turns a second under the same load.
