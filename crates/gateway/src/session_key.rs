@@ -41,6 +41,21 @@ impl SessionKey {
     }
 }
 
+impl schemars::JsonSchema for SessionKey {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SessionKey".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "agent:<agent>:<rest>",
+            "maxLength": MAX_LEN,
+            "pattern": "^agent(:[A-Za-z0-9][A-Za-z0-9._@+-]*){2,}$",
+        })
+    }
+}
+
 impl FromStr for SessionKey {
     type Err = Failure;
 

@@ -42,12 +42,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let metrics = metrics::install()?;
     let models = Models::open(&settings, args.script.as_deref(), &state)?;
     let engine = Engine::start(state.clone(), models, &settings).await?;
-    let module = rpc::methods::module(Arc::clone(&engine), settings.lock)?;
+    let (module, document) = rpc::methods::module(Arc::clone(&engine), settings.lock)?;
     let host: IpAddr = args.host.parse()?;
     let listener = Listener::bind(SocketAddr::new(host, args.port)).await?;
     let address = listener.address();
     let mcp = mcp::Http::new(&engine);
-    let guarded = mcp.routes().merge(metrics.routes(Arc::clone(&engine)));
+    let guarded =
+        mcp.routes().merge(metrics.routes(Arc::clone(&engine))).merge(rpc::openrpc::routes(document));
     let admission = Admission::new(&token, address)?;
     let server = listener.serve(rpc::door::router(
         admission,

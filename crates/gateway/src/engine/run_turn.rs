@@ -6,6 +6,7 @@ use std::{
 };
 
 use moorline_taxonomy::{Cancelled, Wire};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,12 +25,15 @@ use crate::{
     session_key::SessionKey,
 };
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AgentParams {
     pub(crate) session_key: SessionKey,
+    /// At most 256 KiB.
     pub(crate) message: String,
+    /// How long the caller waits, in milliseconds; until the end when it is left out. The turn goes on after it.
     pub(crate) timeout_ms: Option<u64>,
+    /// The same key is the same turn.
     pub(crate) idempotency_key: Option<String>,
 }
 
@@ -42,9 +46,9 @@ impl Engine {
         let asked = Asked::Message { to: params.session_key.clone(), text: params.message.clone() };
         let accepting = self.keys.accepting();
         let run_id = match self.keys.find(&key, &asked)? {
-            Some(Known { run_id: Some(run_id), .. }) => run_id,
-            // Of an earlier gateway, or new: either way the transcript knows whether it was answered.
-            Some(Known { run_id: None, .. }) | None => {
+            Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
+            // New, or ended long ago or in an earlier gateway: the transcript knows whether it was answered.
+            Some(_) | None => {
                 let place = self.lanes.place(&params.session_key)?;
                 let incoming = Incoming {
                     text: params.message,

@@ -13,6 +13,7 @@ use std::{
 };
 
 use moorline_taxonomy::Wire;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -34,14 +35,19 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// Limit of the turns of an exchange after the first reply.
 const MAX_PING_PONG: u32 = 20;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SendParams {
+    /// The sending session; the reply, or the failure, reaches it as a turn of its own.
     pub(crate) from: Option<SessionKey>,
     pub(crate) to: SessionKey,
+    /// At most 256 KiB.
     pub(crate) message: String,
+    /// How long the caller waits for the reply, in milliseconds; 30 s when it is left out. The send goes on after it.
     pub(crate) timeout_ms: Option<u64>,
+    /// The same key is the same send, after a restart, too.
     pub(crate) idempotency_key: Option<String>,
+    /// Turns of an exchange after the first reply, 0 to 20; 5 when it is left out.
     pub(crate) max_ping_pong: Option<u32>,
 }
 
@@ -143,9 +149,10 @@ impl Engine {
             Asking { ping_pong, nested: !nested.is_empty() && !waits_for_itself, handed: Some(handed) };
         let accepting = self.keys.accepting();
         let run_id = match self.keys.find(&send_id, &asked)? {
-            Some(Known { run_id: Some(run_id), .. }) => run_id,
-            // Settled by an earlier gateway: the turn is answered from the transcript, and nothing is promised anew.
-            Some(Known { run_id: None, .. }) => self.start_send(&params, &send_id, false, None)?,
+            Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
+            // Settled long ago or by an earlier gateway: the turn is answered from the transcript, and nothing is
+            // promised anew.
+            Some(_) => self.start_send(&params, &send_id, false, None)?,
             None => self.accept_send(&params, &send_id, asking)?,
         };
         drop(accepting);

@@ -2,6 +2,7 @@
 
 use moorline_lock_core::Wait;
 use moorline_runner::{append_parked, dismiss_parked, list_parked};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,25 +16,27 @@ use crate::{
 /// Messages of a history when the caller does not say.
 const DEFAULT_HISTORY: usize = 50;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct CreateParams {
+    /// Its key; made up when it is left out.
     pub(crate) key: Option<SessionKey>,
+    /// The agent of a key that is made up; `main` when it is left out.
     pub(crate) agent: Option<String>,
-    /// Creating is idempotent by its key; accepted for symmetry with the other mutating calls.
-    pub(crate) idempotency_key: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct HistoryParams {
     pub(crate) key: SessionKey,
+    /// How many messages at most; 50 when it is left out.
     pub(crate) limit: Option<usize>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResolveParams {
+    /// A session key, or what follows the agent in it.
     pub(crate) key: String,
 }
 
@@ -44,9 +47,7 @@ impl Engine {
             Some(key) => key,
             None => {
                 let agent = params.agent.as_deref().unwrap_or("main");
-                // The same idempotency key names the same session.
-                let rest = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
-                format!("agent:{agent}:{rest}").parse()?
+                format!("agent:{agent}:{}", ulid::Ulid::generate()).parse()?
             }
         };
         let created = self.turns.create(&key).await?;

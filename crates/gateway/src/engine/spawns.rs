@@ -6,6 +6,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use moorline_taxonomy::{Code, Coordination, Request};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,19 +21,23 @@ use crate::{
     session_key::SessionKey,
 };
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SpawnParams {
     pub(crate) requester: SessionKey,
+    /// What the child is told; at most 256 KiB.
     pub(crate) task: String,
+    /// The child's agent; the requester's when it is left out.
     pub(crate) agent: Option<String>,
+    /// What the child knows when it begins; `isolated` when it is left out.
     #[serde(default)]
     pub(crate) context: Context,
+    /// The same key is the same child, after a restart, too.
     pub(crate) idempotency_key: Option<String>,
 }
 
 /// What a child knows when it begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Context {
     /// Its task alone.

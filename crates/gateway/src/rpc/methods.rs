@@ -1,146 +1,228 @@
-//! The methods: read the parameters, call the engine, put errors into their wire form.
+//! The methods: which there are, what they take and answer, and which part of the engine does them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jsonrpsee_core::server::RpcModule;
-use jsonrpsee_server::types::{ErrorObjectOwned, Params};
 use moorline_announce::Filter;
 use moorline_lock_core::{LockConfig, Locks, control};
-use moorline_taxonomy::Wire;
-use serde::{Deserialize, de::DeserializeOwned};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::subscriptions::needs_a_socket;
+use super::{
+    api::Api,
+    results::{
+        Aborted, Appended, Created, Dismissed, Health, History, Lock, ParkedReplies, Resolved, Revoked, Row,
+        Rows, Run, Sent, Sessions, Spawned,
+    },
+    subscriptions::{SubscribeParams, UnsubscribeParams, needs_a_socket},
+};
 use crate::{
     engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams, row},
-    exit::{self, Exit, Failure},
+    exit::{Exit, Failure},
     session_key::SessionKey,
 };
 
-/// The JSON-RPC code of every error of ours; the class is in `error.data.code`.
-const APPLICATION_ERROR: i32 = -32000;
-/// JSON-RPC's own code for parameters that cannot be read.
-const INVALID_PARAMS: i32 = -32602;
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PathParams {
+    /// A transcript, a lock file or a folder, below the state directory.
     path: PathBuf,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RunParams {
+struct WaitParams {
     run_id: String,
+    /// How long to wait, in milliseconds; until the end when it is left out.
     timeout_ms: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AbortParams {
+    run_id: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SeqParams {
+    /// The number of the row, from `announce.list`.
     seq: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SessionParams {
     session_key: SessionKey,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ParkedParams {
     session_key: SessionKey,
+    /// From `parked.list`.
     id: String,
 }
 
-type Answer = Result<Value, ErrorObjectOwned>;
+/// All methods, and the document that describes them.
+pub(crate) fn module(
+    engine: Arc<Engine>,
+    locks: LockConfig,
+) -> anyhow::Result<(RpcModule<Arc<Engine>>, Arc<Value>)> {
+    let mut api = Api::new(engine);
+    api.method::<Nothing, Health, _, _>(
+        "health",
+        "What is going on, in numbers.",
+        json!({}),
+        |engine, _| async move { Ok(engine.health()) },
+    )?;
+    sessions(&mut api)?;
+    runs(&mut api)?;
+    operations(&mut api, locks)?;
+    api.on_sockets::<SubscribeParams, u64>(
+        "events.subscribe",
+        "Over a WebSocket: notices with the method `event`, whose params.result says what happened. Who is too slow gets `lagged` with the number missed.",
+        json!({"kinds": ["runs", "locks"]}),
+        needs_a_socket,
+    )?;
+    api.on_sockets::<UnsubscribeParams, bool>(
+        "events.unsubscribe",
+        "Ends a subscription of this WebSocket; false when there is none of that number.",
+        json!({"subscription": 1}),
+        needs_a_socket,
+    )?;
+    api.finish()
+}
 
-pub(crate) fn module(engine: Arc<Engine>, locks: LockConfig) -> anyhow::Result<RpcModule<Arc<Engine>>> {
-    let mut module = RpcModule::new(engine);
-    module.register_async_method("health", |_, engine, _| async move { Answer::Ok(engine.health()) })?;
-    module.register_async_method("sessions.create", |params, engine, _| async move {
-        answer(async { engine.create(read::<CreateParams>(&params)?).await }.await)
-    })?;
-    module.register_async_method("sessions.list", |_, engine, _| async move { answer(engine.list()) })?;
-    module.register_async_method("sessions.history", |params, engine, _| async move {
-        answer(read::<HistoryParams>(&params).and_then(|params| engine.history(&params)))
-    })?;
-    module.register_async_method("sessions.resolve", |params, engine, _| async move {
-        answer(read::<ResolveParams>(&params).and_then(|params| engine.resolve(&params)))
-    })?;
-    module.register_async_method("sessions.send", |params, engine, _| async move {
-        answer(async { engine.send(read::<SendParams>(&params)?, &[]).await }.await)
-    })?;
-    module.register_async_method("sessions.spawn", |params, engine, _| async move {
-        answer(async { engine.spawn(read::<SpawnParams>(&params)?).await }.await)
-    })?;
-    module.register_async_method("agent", |params, engine, _| async move {
-        answer(async { engine.agent(read::<AgentParams>(&params)?).await }.await)
-    })?;
-    module.register_async_method("agent.wait", |params, engine, _| async move {
-        let waited = async {
-            let params: RunParams = read(&params)?;
+fn sessions(api: &mut Api) -> anyhow::Result<()> {
+    api.change::<CreateParams, Created, _, _>(
+        "sessions.create",
+        "Creates a session, or finds it. Without a key it gets one.",
+        json!({"key": "agent:main:chat", "idempotencyKey": "create-1"}),
+        |engine, params| async move { engine.create(params).await },
+    )?;
+    api.method::<Nothing, Sessions, _, _>(
+        "sessions.list",
+        "Every session.",
+        json!({}),
+        |engine, _| async move { engine.list() },
+    )?;
+    api.method::<HistoryParams, History, _, _>(
+        "sessions.history",
+        "The last messages of a session's active branch.",
+        json!({"key": "agent:main:chat", "limit": 10}),
+        |engine, params| async move { engine.history(&params) },
+    )?;
+    api.method::<ResolveParams, Resolved, _, _>(
+        "sessions.resolve",
+        "The whole key of a session, from the key or its last part.",
+        json!({"key": "chat"}),
+        |engine, params| async move { engine.resolve(&params) },
+    )?;
+    api.method::<SendParams, Sent, _, _>(
+        "sessions.send",
+        "Sends a message to a session and waits for its reply. Accepted, delivered, replied and failed are separate facts; the deadline bounds the wait, not the send.",
+        json!({"to": "agent:main:chat", "message": "hello", "timeoutMs": 20000, "idempotencyKey": "send-1"}),
+        |engine, params| async move { engine.send(params, &[]).await },
+    )?;
+    api.method::<SpawnParams, Spawned, _, _>(
+        "sessions.spawn",
+        "Starts a sub-agent and returns at once; its result is announced to the requester.",
+        json!({"requester": "agent:main:chat", "task": "look it up", "agent": "research", "idempotencyKey": "spawn-1"}),
+        |engine, params| async move { engine.spawn(params).await },
+    )
+}
+
+fn runs(api: &mut Api) -> anyhow::Result<()> {
+    api.method::<AgentParams, Run, _, _>(
+        "agent",
+        "A turn of a session, asked for by a user.",
+        json!({"sessionKey": "agent:main:chat", "message": "and again", "timeoutMs": 20000, "idempotencyKey": "turn-1"}),
+        |engine, params| async move { engine.agent(params).await },
+    )?;
+    api.method::<WaitParams, Run, _, _>(
+        "agent.wait",
+        "Waits for a run that was started before.",
+        json!({"runId": "RUN", "timeoutMs": 20000}),
+        |engine, params| async move {
             engine.wait(&params.run_id, params.timeout_ms.map(Duration::from_millis)).await
-        };
-        answer(waited.await)
-    })?;
-    module.register_async_method("agent.abort", |params, engine, _| async move {
-        answer(read::<RunParams>(&params).and_then(|params| engine.abort(&params.run_id)))
-    })?;
-    let config = locks.clone();
-    module.register_async_method("locks.inspect", move |params, engine, _| {
-        let locks = Locks::new(config.clone());
-        async move {
-            answer(read::<PathParams>(&params).and_then(|params| {
-                let path = inside(engine.as_ref(), &params.path)?;
-                Ok(serde_json::to_value(locks.inspect(&path)?)?)
-            }))
-        }
-    })?;
-    module.register_async_method("locks.revoke", move |params, engine, _| {
-        let config = locks.clone();
-        async move {
-            let revoked = async {
-                let path = inside(engine.as_ref(), &read::<PathParams>(&params)?.path)?;
+        },
+    )?;
+    api.change::<AbortParams, Aborted, _, _>(
+        "agent.abort",
+        "Asks a run to end; it releases its lock within moments.",
+        json!({"runId": "RUN"}),
+        |engine, params| async move { engine.abort(&params.run_id) },
+    )
+}
+
+fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
+    let locks = Locks::new(config.clone());
+    api.method::<PathParams, Vec<Lock>, _, _>(
+        "locks.inspect",
+        "The locks at a path: who holds them, and what the evidence is.",
+        json!({"path": "sessions/main"}),
+        move |engine, params| {
+            let locks = locks.clone();
+            async move { Ok(serde_json::to_value(locks.inspect(&inside(&engine, &params.path)?)?)?) }
+        },
+    )?;
+    api.change::<PathParams, Revoked, _, _>(
+        "locks.revoke",
+        "Asks the owner of a lock to cancel its run and release; deletes nothing.",
+        json!({"path": "sessions/main/chat.jsonl"}),
+        move |engine, params| {
+            let config = config.clone();
+            async move {
+                let path = inside(&engine, &params.path)?;
                 Ok(serde_json::to_value(control::ask_revoke(&path, &config).await?)?)
-            };
-            answer(revoked.await)
-        }
-    })?;
-    module.register_async_method("announce.list", |_, engine, _| async move {
-        let rows = engine.announcer().list(&Filter::default()).await;
-        answer(rows.map(|rows| json!({"rows": rows.iter().map(row).collect::<Vec<_>>()})).map_err(Into::into))
-    })?;
-    module.register_async_method("announce.retry", |params, engine, _| async move {
-        let done = async { Ok(row(&engine.announcer().retry(read::<SeqParams>(&params)?.seq).await?)) };
-        answer(done.await)
-    })?;
-    module.register_async_method("announce.dismiss", |params, engine, _| async move {
-        let done = async { Ok(row(&engine.announcer().dismiss(read::<SeqParams>(&params)?.seq).await?)) };
-        answer(done.await)
-    })?;
-    module.register_async_method("parked.list", |params, engine, _| async move {
-        answer(read::<SessionParams>(&params).and_then(|params| engine.parked(&params.session_key)))
-    })?;
-    module.register_async_method("parked.append", |params, engine, _| async move {
-        let done = async {
-            let params: ParkedParams = read(&params)?;
-            engine.append_parked(&params.session_key, &params.id).await
-        };
-        answer(done.await)
-    })?;
-    module.register_async_method("parked.dismiss", |params, engine, _| async move {
-        let done = async {
-            let params: ParkedParams = read(&params)?;
-            engine.dismiss_parked(&params.session_key, &params.id).await
-        };
-        answer(done.await)
-    })?;
-    for name in ["events.subscribe", "events.unsubscribe"] {
-        module.register_method(name, |_, _, _| Answer::Err(needs_a_socket()))?;
-    }
-    Ok(module)
+            }
+        },
+    )?;
+    api.method::<Nothing, Rows, _, _>(
+        "announce.list",
+        "The results of sub-agents and where they stand.",
+        json!({}),
+        |engine, _| async move {
+            let rows = engine.announcer().list(&Filter::default()).await?;
+            Ok(json!({"rows": rows.iter().map(row).collect::<Vec<_>>()}))
+        },
+    )?;
+    api.change::<SeqParams, Row, _, _>(
+        "announce.retry",
+        "Sends a result that was given up once more.",
+        json!({"seq": 1}),
+        |engine, params| async move { Ok(row(&engine.announcer().retry(params.seq).await?)) },
+    )?;
+    api.change::<SeqParams, Row, _, _>(
+        "announce.dismiss",
+        "Settles a result without sending it.",
+        json!({"seq": 1}),
+        |engine, params| async move { Ok(row(&engine.announcer().dismiss(params.seq).await?)) },
+    )?;
+    api.method::<SessionParams, ParkedReplies, _, _>(
+        "parked.list",
+        "Replies that were paid for and are in no transcript.",
+        json!({"sessionKey": "agent:main:chat"}),
+        |engine, params| async move { engine.parked(&params.session_key) },
+    )?;
+    api.change::<ParkedParams, Appended, _, _>(
+        "parked.append",
+        "Writes a parked reply into its transcript, under the session lock.",
+        json!({"sessionKey": "agent:main:chat", "id": "ID"}),
+        |engine, params| async move { engine.append_parked(&params.session_key, &params.id).await },
+    )?;
+    api.change::<ParkedParams, Dismissed, _, _>(
+        "parked.dismiss",
+        "Drops a parked reply.",
+        json!({"sessionKey": "agent:main:chat", "id": "ID"}),
+        |engine, params| async move { engine.dismiss_parked(&params.session_key, &params.id).await },
+    )
 }
 
 /// Only paths below the state directory are looked at over RPC.
@@ -155,25 +237,4 @@ fn inside(engine: &Engine, path: &std::path::Path) -> anyhow::Result<PathBuf> {
             Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into())
         }
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the parameters cannot be read: {0}")]
-struct BadParams(String);
-
-fn read<T: DeserializeOwned>(params: &Params<'_>) -> anyhow::Result<T> {
-    // No parameters at all is an empty object to every method.
-    let text = params.as_str().unwrap_or("{}");
-    serde_json::from_str(text).map_err(|error| BadParams(error.to_string()).into())
-}
-
-fn answer(result: anyhow::Result<Value>) -> Answer {
-    result.map_err(|error| {
-        if let Some(bad) = error.downcast_ref::<BadParams>() {
-            let wire = Wire::new(moorline_taxonomy::Request::Format, bad.to_string());
-            return ErrorObjectOwned::owned(INVALID_PARAMS, bad.to_string(), Some(wire));
-        }
-        let wire = exit::wire(&error);
-        ErrorObjectOwned::owned(APPLICATION_ERROR, wire.message.clone(), Some(wire))
-    })
 }

@@ -3,15 +3,20 @@
 //! `server.rs` accepts connections, `door.rs` says what is served where and what stands in front of it, `auth.rs` and
 //! `limits.rs` judge a request, `protocol.rs` answers a message, `socket.rs` carries messages both ways, with what a
 //! client subscribed to in `subscriptions.rs`, and `methods.rs`
-//! calls the engine. `client.rs` is the other end, for the command line. Every error carries the wire form.
+//! says which
+//! methods there are; `api.rs` registers and describes each in one call, and `openrpc.rs` is the document made of that. `client.rs` is the other end, for the command line. Every error carries the wire form.
 
+mod answers;
+mod api;
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod door;
 mod limits;
 pub(crate) mod methods;
+pub(crate) mod openrpc;
 mod protocol;
 mod refusal;
+mod results;
 pub(crate) mod server;
 mod socket;
 mod subscriptions;

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use jsonrpsee_core::middleware::RpcServiceBuilder;
 use jsonrpsee_server::{BatchRequestConfig, Methods, ServerConfig, ServerHandle, TowerService, stop_channel};
 use moorline_taxonomy::{Code, Effect, Local, Request, Wire};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use tower::{
     Layer, Service,
@@ -73,7 +73,7 @@ impl Protocol {
     ///
     /// Cancel-safe: what the message asked for and was accepted goes on.
     pub(crate) async fn answer(&self, message: Bytes) -> Option<Bytes> {
-        let answered = match self.ask(message).await {
+        let answered = match self.ask(message.clone()).await {
             Ok(answered) => answered,
             Err(error) => {
                 tracing::error!(error = %format!("{error:#}"), "a message could not be answered");
@@ -82,7 +82,9 @@ impl Protocol {
                 )
             }
         };
-        (!answered.is_empty()).then(|| with_wire(&answered).map_or(answered, Bytes::from))
+        // The library answers a notification with nothing, or with null.
+        let is_answer = !answered.is_empty() && &answered[..] != b"null";
+        is_answer.then(|| with_wire(&message, &answered).map_or(answered, Bytes::from))
     }
 
     async fn ask(&self, message: Bytes) -> anyhow::Result<Bytes> {
@@ -116,7 +118,9 @@ struct Failed<'a> {
 }
 
 /// The answer with the wire form in every error, or nothing when it is right as it is.
-fn with_wire(answered: &[u8]) -> Option<Vec<u8>> {
+///
+/// JSON that is no call without an id is unreadable to the library; the standard calls it an invalid request.
+fn with_wire(message: &[u8], answered: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(answered).ok()?;
     if text.starts_with('[') {
         let answers: Vec<Answer<'_>> = serde_json::from_str(text).ok()?;
@@ -125,7 +129,12 @@ fn with_wire(answered: &[u8]) -> Option<Vec<u8>> {
             answers.into_iter().zip(&wires).map(|(answer, wire)| filled(answer, wire)).collect();
         serde_json::to_vec(&answers).ok()
     } else {
-        let answer: Answer<'_> = serde_json::from_str(text).ok()?;
+        let mut answer: Answer<'_> = serde_json::from_str(text).ok()?;
+        if let Some(error) = answer.error.as_mut().filter(|error| error.code == -32700)
+            && serde_json::from_slice::<IgnoredAny>(message).is_ok()
+        {
+            (error.code, error.message) = (-32600, "Invalid request".to_owned());
+        }
         let wire = wire_of(&answer)?;
         serde_json::to_vec(&filled(answer, &Some(wire))).ok()
     }

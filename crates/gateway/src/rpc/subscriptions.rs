@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use axum::body::Bytes;
 use jsonrpsee_server::types::{ErrorObject, ErrorObjectOwned, Request as Call, Response, ResponsePayload};
 use moorline_taxonomy::{Coordination, Request, Wire};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
+use super::api::bad;
 use crate::{
     events::{Events, Kind, Notice},
     metrics,
@@ -21,14 +23,14 @@ use crate::{
 /// Subscriptions of one connection.
 const MAX: usize = 16;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SubscribeParams {
     /// What to hear of; everything when it is left out.
     pub(crate) kinds: Option<BTreeSet<Kind>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UnsubscribeParams {
     /// What `events.subscribe` answered.
@@ -118,10 +120,7 @@ impl Subscriptions {
 }
 
 fn read<'a, T: Deserialize<'a>>(params: &'a str) -> Result<T, ErrorObjectOwned> {
-    serde_json::from_str(params).map_err(|error| {
-        let why = format!("the parameters cannot be read: {error}");
-        ErrorObject::owned(-32602, why.clone(), Some(Wire::new(Request::Format, why)))
-    })
+    serde_json::from_str(params).map_err(|error| bad(&error.to_string()))
 }
 
 #[derive(Serialize)]

@@ -17,6 +17,7 @@ mod metrics;
 mod page;
 #[cfg(feature = "providers")]
 mod providers;
+mod rpc;
 mod running;
 mod sends;
 mod spawns;
