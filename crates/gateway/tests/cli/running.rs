@@ -80,6 +80,15 @@ impl Gateway {
         self.until_up();
     }
 
+    /// Every whole line of the event files, those of one process in order.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let files = std::fs::read_dir(self.state().join("events")).unwrap();
+        let texts: Vec<_> =
+            files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        let lines = texts.iter().flat_map(|text| text.split_inclusive('\n'));
+        lines.filter(|line| line.ends_with('\n')).map(|line| json(line.as_bytes())).collect()
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }

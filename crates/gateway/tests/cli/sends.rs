@@ -1,10 +1,10 @@
 //! Sends: accepted, delivered, replied and failed are separate facts, and each gets to whom it concerns, once.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::{running::Gateway, until};
+use crate::{moorline, running::Gateway, until};
 
 const DESK: &str = "agent:main:desk";
 
@@ -149,12 +149,12 @@ fn a_failure_survives_the_death_of_the_gateway_on_its_way_to_the_sender() {
         let send =
             json!({"from": DESK, "to": "agent:broken:b", "message": format!("try {round}"), "timeoutMs": 0});
         gateway.call("sessions.send", send);
-        // Before, at and after the failure, which comes after 500 ms and goes into the outbox.
-        let rows = || gateway.call("announce.list", json!({}))["rows"].as_array().unwrap().len();
+        // Before and at the failure, which comes after 500 ms, and as soon as it is written down.
+        let failed = || gateway.events().iter().filter(|line| line["event"] == "send_failed").count();
         match round {
             0 => {}
             1 => std::thread::sleep(Duration::from_millis(480)),
-            _ => until("the word", || rows() == round + 1),
+            _ => until("the failure", || failed() == round + 1),
         }
         gateway.kill_and_restart();
         until_settled(&gateway);
@@ -195,4 +195,30 @@ agents:
     let expected: Vec<_> = (0..=64).map(|number| json!(format!("message {number} of many"))).collect();
     assert_eq!(asked, expected);
     assert_eq!(gateway.stop()["sends"], json!({"of": 65, "ok": 65}));
+}
+
+#[test]
+fn a_run_that_waits_for_the_lock_of_another_process_ends_when_it_is_told_to() {
+    let gateway = Gateway::start(None);
+    // The folder of the agent is there, the session is not.
+    gateway.call("sessions.create", json!({"key": "agent:main:other"}));
+    let mut holder = moorline(gateway.dir.path())
+        .args(["lock", "exec", "state/sessions/main/desk.jsonl", "--", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the lock", || gateway.state().join("sessions/main/desk.jsonl.lock").exists());
+    let asked = std::time::Instant::now();
+    let send = json!({"to": DESK, "message": "hi", "timeoutMs": 100});
+    let answer = gateway.call("sessions.send", send);
+    assert_eq!((&answer["accepted"], &answer["delivered"]), (&json!(true), &json!(false)));
+    gateway.call("agent.abort", json!({"runId": answer["runId"]}));
+    let ended = gateway.call("agent.wait", json!({"runId": answer["runId"]}));
+    assert_eq!((&ended["outcome"], &ended["error"]["code"]), (&json!("cancelled"), &json!("cancelled.user")));
+    // The lock's own patience is a minute.
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    assert_eq!(gateway.stop()["sends"], json!({"of": 1, "ok": 1}));
 }

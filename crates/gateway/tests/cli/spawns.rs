@@ -33,7 +33,10 @@ fn a_fork_begins_with_its_requesters_conversation_and_an_isolated_child_does_not
             assert_eq!(said[1], ("assistant".to_owned(), "heard: the colour is blue".to_owned()));
             // The copy owns none of the original's keys and says where it comes from.
             let files = std::fs::read_dir(gateway.state().join("sessions/main")).unwrap();
-            let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+            // A lock may come and go beside them.
+            let sessions = files.map(|file| file.unwrap().path());
+            let sessions = sessions.filter(|path| path.extension().is_some_and(|name| name == "jsonl"));
+            let texts = sessions.map(|path| std::fs::read_to_string(path).unwrap());
             let header = |text: &str| json(text.lines().next().unwrap().as_bytes());
             let text =
                 texts.into_iter().find(|text| header(text)["moorline"]["sessionKey"] == child).unwrap();

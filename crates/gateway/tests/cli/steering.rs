@@ -75,13 +75,7 @@ fn desk_at_work(gateway: &Gateway) -> Value {
 
 /// Runs of the slow colleague that have not ended.
 fn slow_runs(gateway: &Gateway) -> Vec<String> {
-    let files = std::fs::read_dir(gateway.state().join("events")).unwrap();
-    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    let events: Vec<Value> = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
-        .map(|line| json(line.as_bytes()))
-        .collect();
+    let events = gateway.events();
     let of = |event: &str| events.iter().filter(move |line| line["event"] == event).collect::<Vec<_>>();
     let ended: Vec<_> = of("run_ended").iter().map(|line| line["runId"].clone()).collect();
     let begun = of("run_accepted").into_iter().filter(|line| line["sessionKey"] == "agent:slow:s");
