@@ -374,7 +374,8 @@ impl<'a> Acquisition<'a> {
         let there = fs::stat_at(self.target.dir(), self.target.lock_name());
         self.seen = match there {
             Ok(Some(stat)) => Obstacle::Unreadable { what: what_stands_there(&stat) },
-            Ok(None) => Obstacle::Nothing,
+            // Gone since: what comes next is looked at without waiting.
+            Ok(None) => return Look::Again,
             Err(_) => Obstacle::Unreadable { what: "something that cannot be looked at" },
         };
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
