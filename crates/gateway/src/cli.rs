@@ -210,6 +210,9 @@ pub(crate) struct StressArgs {
     /// Figures and invariants as a JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    /// One self-contained HTML page with the figures, the distribution of waits and a timeline
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod demo;
 mod engine;
 mod events;
 mod exit;
+mod holds;
 mod logging;
 mod mcp;
 mod metrics;

@@ -8,6 +8,7 @@
 //! outbox.sqlite     the announce outbox; only `serve` opens it
 //! cooldowns.sqlite  which providers' models are left alone until when; every process opens it
 //! events/           what each process accepted and did, one JSONL file a process
+//! holds/            waits and holds of locks, where somebody asked for them by making the folder
 //! sessions/AGENT/   transcripts, their locks, torn tails and parked replies
 //! ```
 //!

@@ -7,13 +7,16 @@ use moorline_taxonomy::{Local, Request};
 
 use crate::{
     cli::StressArgs,
+    events,
     exit::{Exit, Failure},
+    holds,
     signals::Ending,
     state_dir::StateDir,
     stress::{
         self,
         plan::{FaultKind, Options, plan},
         record,
+        report::{self, Seen},
         summary::Summary,
     },
     terminal::say,
@@ -48,7 +51,14 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     match outcome {
         Ok(Some(found)) => {
-            let summary = Summary::of(&options, &found, &record::read(state.root())?);
+            let records = record::read(state.root())?;
+            let summary = Summary::of(&options, &found, &records);
+            if let Some(path) = &args.report {
+                let lines = &events::read_all(&state.events())?.lines;
+                let holds = &holds::read(state.root())?;
+                let seen = Seen { summary: &summary, found: &found, records: &records, lines, holds };
+                report::write(path, &seen)?;
+            }
             if args.json {
                 say(serde_json::to_string(&summary)?);
             } else {

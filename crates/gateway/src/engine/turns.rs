@@ -20,6 +20,7 @@ use super::tools;
 use crate::{
     clock,
     events::{Event, Events, Told},
+    holds::Holds,
     metrics,
     model::Models,
     session_key::SessionKey,
@@ -92,7 +93,7 @@ impl Turns {
     pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, models: Models) -> Self {
         let on_stale = config.on_stale;
         let models = models.watched(&events);
-        let locks = Locks::observed_by(config, Arc::new(Recorder(events)));
+        let locks = Locks::observed_by(config, Arc::new(Recorder(events, Holds::open(&state))));
         Self {
             runner: Runner::new(locks.clone())
                 .on_stale(on_stale)
@@ -299,7 +300,7 @@ fn tool_calls_of(entry: &Value) -> Vec<Value> {
 }
 
 /// Writes down what the locks meet.
-struct Recorder(Events);
+struct Recorder(Events, Holds);
 
 impl Observer for Recorder {
     fn taken_over(&self, held: &Held) {
@@ -322,6 +323,7 @@ impl Observer for Recorder {
 
     fn acquired(&self, held: &Held, waited: Duration) {
         metrics::lock_waited(waited);
+        self.1.waited(waited);
         self.0.tell(|| Told::LockAcquired {
             lock_path: lock_path(held.target()),
             run_id: held.run().run_id().to_owned(),
@@ -331,6 +333,7 @@ impl Observer for Recorder {
 
     fn let_go(&self, held: &Held) {
         metrics::lock_held(held.held_for());
+        self.1.held(held.held_for());
         self.0.tell(|| Told::LockReleased {
             lock_path: lock_path(held.target()),
             run_id: held.run().run_id().to_owned(),

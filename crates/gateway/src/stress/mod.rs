@@ -13,6 +13,7 @@ pub(crate) mod plan;
 mod progress;
 mod proxy;
 pub(crate) mod record;
+pub(crate) mod report;
 mod runners;
 pub(crate) mod summary;
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    audit::Audit, clock, processes, rpc::client::Client, session_key::SessionKey, state_dir::StateDir,
+    audit::Audit, clock, holds, processes, rpc::client::Client, session_key::SessionKey, state_dir::StateDir,
 };
 use callers::Callers;
 use keeper::Keeper;
@@ -57,6 +58,7 @@ pub(crate) async fn perform(
     let script = state.root().join("models.yaml");
     std::fs::write(&script, SCRIPT)?;
     std::fs::write(state.root().join("config.yaml"), settings())?;
+    holds::ask_for(state.root())?;
     let recorder = Arc::new(Recorder::create(state)?);
     recorder.write(&Record::Began { at: clock::wall_ms(), options: options.clone() })?;
     let keeper = Keeper::start(state, script.clone()).await?;

@@ -8,7 +8,10 @@ use super::{
     plan::Options,
     record::{Answer, Asked, Record},
 };
-use crate::audit::{Audit, Share};
+use crate::{
+    audit::{Audit, Share},
+    holds::percentile,
+};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -136,12 +139,6 @@ pub(crate) fn waits(records: &[Record]) -> Vec<u64> {
     waits
 }
 
-/// The smallest value that `percent` of all values do not exceed.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
-}
-
 fn per_second(runs: usize, records: &[Record]) -> f64 {
     let mut first = u64::MAX;
     let mut last = 0;
@@ -153,18 +150,4 @@ fn per_second(runs: usize, records: &[Record]) -> f64 {
     }
     let seconds = last.saturating_sub(first) as f64 / 1000.0;
     if seconds > 0.0 { (runs as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentile;
-
-    #[test]
-    fn a_percentile_is_a_value_that_was_measured() {
-        let hundred: Vec<u64> = (1..=100).collect();
-        for (values, percent, is) in [(&hundred[..], 50, 50), (&hundred, 99, 99), (&[7], 50, 7), (&[], 99, 0)]
-        {
-            assert_eq!(percentile(values, percent), is);
-        }
-    }
 }

@@ -44,10 +44,16 @@ fn a_short_run_under_kills_and_stops_loses_nothing() {
 #[test]
 fn a_disk_that_is_full_for_a_while_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (exit, summary) =
-        stress(dir.path(), &["--seed", "7", "--seconds", "8", "--turns", "16", "--faults", "disk"]);
+    let args = ["--seed", "7", "--seconds", "8", "--turns", "16", "--faults", "disk", "--report", "run.html"];
+    let (exit, summary) = stress(dir.path(), &args);
     assert_eq!((exit, &summary["problems"]), (0, &serde_json::json!([])), "{summary}");
     assert!(summary["faultsObserved"]["disk"].as_u64() > Some(1), "{summary}");
+    // The page says the same, and needs nothing but itself.
+    let page = std::fs::read_to_string(dir.path().join("run.html")).unwrap();
+    assert!(page.contains("nothing was lost") && page.matches("<svg").count() == 2);
+    assert!(page.contains(summary["rerun"].as_str().unwrap()));
+    let addresses = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!addresses.contains("http:") && !addresses.contains("https:") && !addresses.contains("<script"));
 }
 
 #[test]
