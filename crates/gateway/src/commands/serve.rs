@@ -15,7 +15,7 @@ use crate::{
     mcp, metrics,
     model::Models,
     page,
-    rpc::{self, auth::Admission, server::Listener},
+    rpc::{self, auth::Admission, limits::Limits, server::Listener},
     settings,
     signals::{self, Ending},
     state_dir::{Listening, StateDir},
@@ -52,6 +52,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let admission = Admission::new(&token, address)?;
     let server = listener.serve(rpc::door::router(
         admission,
+        Limits::new(settings.limits.calls_per_second()),
         module,
         engine.events().clone(),
         guarded,

@@ -39,13 +39,14 @@ pub(crate) struct Door {
 /// The whole router. `guarded` is behind the token; `open` is for everybody and must hold no data.
 pub(crate) fn router(
     admission: Admission,
+    limits: Limits,
     methods: impl Into<Methods>,
     events: Events,
     guarded: Router,
     open: Router,
 ) -> Router {
     let protocol = Protocol::new(methods);
-    let door = Arc::new(Door { admission, limits: Limits::new(), protocol, events });
+    let door = Arc::new(Door { admission, limits, protocol, events });
     let guarded = Router::new()
         .route("/", post(call))
         .route("/rpc", post(call).get(upgrade))

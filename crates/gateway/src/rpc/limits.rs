@@ -21,8 +21,6 @@ use super::{protocol::MAX_REQUEST, refusal::Refusal};
 
 /// How long a whole body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// Calls with the token: at once, and each second. One HTTP request or one WebSocket message is a call.
-const CALLS: Rate = Rate { burst: 4000.0, per_second: 2000.0 };
 /// Attempts without the token from one address: at once, and each second.
 const ATTEMPTS: Rate = Rate { burst: 32.0, per_second: 1.0 };
 /// Addresses that are remembered; beyond it the calmest are forgotten.
@@ -66,18 +64,27 @@ impl Bucket {
 
 /// The buckets of a gateway.
 pub(crate) struct Limits {
+    /// Calls with the token. One HTTP request or one WebSocket message is a call.
+    rate: Rate,
     calls: Mutex<Bucket>,
     attempts: Mutex<HashMap<IpAddr, Bucket>>,
 }
 
 impl Limits {
-    pub(crate) fn new() -> Self {
-        Self { calls: Mutex::new(Bucket::full(CALLS, Instant::now())), attempts: Mutex::new(HashMap::new()) }
+    /// So many calls each second, and twice as many at once.
+    pub(crate) fn new(calls_per_second: u32) -> Self {
+        let per_second = f64::from(calls_per_second);
+        let rate = Rate { burst: 2.0 * per_second, per_second };
+        Self {
+            rate,
+            calls: Mutex::new(Bucket::full(rate, Instant::now())),
+            attempts: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Counts a call of somebody who may call; the error says after which time there is room.
     pub(crate) fn call(&self) -> Result<(), Duration> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).take(CALLS, Instant::now())
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).take(self.rate, Instant::now())
     }
 
     /// Counts an attempt of somebody who may not.
@@ -148,8 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_of_calls_is_the_one_that_was_set() {
+        let Limits { rate, calls, .. } = Limits::new(3);
+        assert_eq!((rate.per_second, rate.burst), (3.0, 6.0));
+        assert_eq!(calls.into_inner().unwrap().permits, 6.0, "twice as many at once");
+    }
+
+    #[test]
     fn guessing_is_slowed_per_address_and_costs_no_call() {
-        let limits = Limits::new();
+        let limits = Limits::new(2000);
         let guesser = IpAddr::from([192, 0, 2, 1]);
         let refused = (0..100).filter(|_| limits.attempt(guesser).is_err()).count();
         assert!(refused >= 60, "{refused}");

@@ -11,7 +11,7 @@ mod api;
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod door;
-mod limits;
+pub(crate) mod limits;
 pub(crate) mod methods;
 pub(crate) mod openrpc;
 mod protocol;

@@ -9,6 +9,7 @@ use super::{Problem, Settings};
 /// How much is taken on at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
+    pub(crate) calls_per_second: u64,
     pub(crate) turns: u64,
     pub(crate) waiting_per_session: u64,
     pub(crate) turn_timeout_ms: u64,
@@ -20,6 +21,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            calls_per_second: 2000,
             turns: 64,
             waiting_per_session: 64,
             turn_timeout_ms: 600_000,
@@ -31,6 +33,10 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn calls_per_second(&self) -> u32 {
+        u32::try_from(self.calls_per_second).unwrap_or(u32::MAX)
+    }
+
     pub(crate) const fn longest_turn(&self) -> Duration {
         Duration::from_millis(self.turn_timeout_ms)
     }
@@ -89,7 +95,13 @@ pub(super) enum Takes {
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// Every setting that is one value, the lock's own left out.
-pub(super) const SETTINGS: [Setting; 9] = [
+pub(super) const SETTINGS: [Setting; 10] = [
+    Setting {
+        key: "limits.callsPerSecond",
+        env: "MOORLINE_LIMITS_CALLS_PER_SECOND",
+        takes: Takes::Whole { min: 1, max: 1_000_000, of: |settings| &mut settings.limits.calls_per_second },
+        meaning: "requests and messages with the token that the gateway takes each second, twice as many at once; more are refused at once with a delay",
+    },
     Setting {
         key: "limits.turns",
         env: "MOORLINE_LIMITS_TURNS",

@@ -187,7 +187,8 @@ impl Asked<'_> {
             Some(status) => said.push_str(&format!(" answered {status}")),
             None => said.push_str(" answered with an error"),
         }
-        if let Some(code) = code.filter(|code| code.len() <= 64) {
+        let repeated = |code: &str| status.is_some_and(|status| status.to_string() == code);
+        if let Some(code) = code.filter(|code| code.len() <= 64 && !repeated(code)) {
             said.push_str(&format!(" ({})", self.clean(code)));
         }
         if let Some(message) = message {
