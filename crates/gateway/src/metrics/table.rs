@@ -91,7 +91,7 @@ pub(super) const ALL: &[Metric] = &[
     counter(COOLDOWNS, &["why"], "Cooldowns set or prolonged"),
     gauge(LANES, &[], "Sessions with a turn under way or waiting"),
     gauge(TURNS_OPEN, &[], "Turns under way or waiting, of all sessions"),
-    gauge(LANE_DEEPEST, &[], "Turns under way or waiting in the fullest lane; 65 is full"),
+    gauge(LANE_DEEPEST, &[], "Turns under way or waiting in the fullest lane"),
     gauge(SENDS_OPEN, &[], "Sends accepted and not settled"),
     counter(RPC_REQUESTS, &["method", "code"], "Calls of methods, by the code they failed with, or ok"),
     counter(MCP_CALLS, &["tool", "code"], "Calls of MCP tools, by the code they failed with, or ok"),
