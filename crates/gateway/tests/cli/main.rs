@@ -9,6 +9,7 @@
 
 mod classify;
 mod doctor;
+mod door;
 mod events;
 mod gateway;
 mod lock;
