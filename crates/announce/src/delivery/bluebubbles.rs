@@ -4,7 +4,7 @@ use super::rules::{Table, rows};
 
 pub(super) const TABLE: Table = Table {
     source: "docs.bluebubbles.app/server/developer-guides/rest-api-and-webhooks; github.com/BlueBubblesApp/bluebubbles-server; \
-             developer.apple.com/documentation/coreservices/1527221-anonymous (Apple Event errors)",
+             developer.apple.com/library/archive/documentation/AppleScript/Conceptual/AppleScriptLangGuide (error numbers)",
     codes: rows! { "bluebubbles";
         GONE {
             "22", "-1728",

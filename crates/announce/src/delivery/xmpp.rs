@@ -3,7 +3,7 @@
 use super::rules::{Table, rows};
 
 pub(super) const TABLE: Table = Table {
-    source: "rfc-editor.org/rfc/rfc6120#section-8.3.3; rfc-editor.org/rfc/rfc6120#section-4.9.3; xmpp.org/extensions/xep-0045.html#errorstatus",
+    source: "rfc-editor.org/rfc/rfc6120#section-8.3.3; rfc-editor.org/rfc/rfc6120#section-4.9.3",
     codes: rows! { "xmpp";
         GONE {
             "gone", "item-not-found", "jid-malformed", "recipient-unavailable",

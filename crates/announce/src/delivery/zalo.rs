@@ -1,9 +1,9 @@
-//! Zalo: the Official Account API answers 200 with a negative number in `error`; the Bot API answers like Telegram's.
+//! Zalo: the Official Account API answers 200 with a negative number in `error`.
 
 use super::rules::{Table, rows};
 
 pub(super) const TABLE: Table = Table {
-    source: "developers.zalo.me/docs/official-account/phu-luc/ma-loi; bot.zapps.me/docs/error-code",
+    source: "developers.zalo.me/docs/official-account/phu-luc/ma-loi",
     codes: rows! { "zalo";
         AUTH {
             "-216", "-204", "-205", "-219", "-220", "-221", "-224",

@@ -75,7 +75,7 @@ text_rules! {
     "tokens" (alone) [
         "too many tokens|too many concurrent|tokens per minute|tokens per min|token per minute|tokens per day|\
          tokens per hour|tpm|tpd",
-        "!context length|context window"
+        "!context length|context window|size limit|total number of tokens|shorter"
     ]
         => RATE_LIMIT, LIMITED.except(Statuses::SERVER), "https://docs.aws.amazon.com/bedrock/latest/userguide/quotas.html";
     "named" (alone) [
