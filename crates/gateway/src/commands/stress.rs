@@ -1,6 +1,9 @@
 //! `moorline stress`: reads the options, performs the run, shows what its audit found.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use moorline_taxonomy::{Local, Request};
@@ -44,11 +47,11 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         }
         tokio::select! {
             found = stress::perform(&state, &options, plan, args.json) => found.map(Some),
-            // Dropping the run kills its processes.
             _ = ending.next() => Ok(None),
         }
     });
-    runtime.shutdown_background();
+    // What is left of the run is dropped here, and with it its processes: killed, the stopped ones too.
+    runtime.shutdown_timeout(Duration::from_secs(5));
     match outcome {
         Ok(Some(found)) => {
             let records = record::read(state.root())?;

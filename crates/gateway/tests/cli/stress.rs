@@ -1,10 +1,16 @@
 //! `moorline stress`: a short run passes; the build whose fence is off does not.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::Read,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{code, json, moorline, run};
+use crate::{code, json, moorline, run, until};
 
 fn stress(dir: &Path, args: &[&str]) -> (i32, Value) {
     let output = moorline(dir).args(["stress", "--json"]).args(args).output().unwrap();
@@ -69,6 +75,46 @@ fn what_it_cannot_do_is_said_before_anything_is_started() {
     let output = command.env("PATH", "").args(["stress", "--json", "--faults", "clock"]).output().unwrap();
     assert_eq!(code(&output), 69);
     assert!(json(&output.stderr)["message"].as_str().unwrap().contains("the package faketime"));
+}
+
+/// An interrupted run leaves its files and no process, not even a stopped one.
+#[test]
+fn an_interrupt_ends_every_process_and_keeps_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["stress", "--seed", "5", "--seconds", "60", "--faults", "stop", "--state", "state"];
+    let mut run = moorline(dir.path()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    let state = dir.path().join("state");
+    let pid = |id: u32| Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+    // In the middle of a fault: something is stopped that would stay so.
+    let stopped = || {
+        let state = state.canonicalize().ok()?;
+        processes_of(&state).into_iter().find(|id| state_of(*id) == Some('T'))
+    };
+    until("a stopped process", || stopped().is_some());
+    kill_process(pid(run.id()), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    let mut said = String::new();
+    run.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("kept: ") && state.join("stress.jsonl").exists(), "{said}");
+    let root = state.canonicalize().unwrap();
+    until("the end of every process", || processes_of(&root).is_empty());
+}
+
+/// Processes with this state directory on their command line.
+fn processes_of(state: &Path) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let ids = all.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    ids.filter(|id| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == state.as_os_str().as_bytes())
+    })
+    .collect()
+}
+
+/// The letter that the kernel has for a process's state.
+fn state_of(id: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// A caller that has closed its end of stderr still gets the exit code of the error, and not that of a panic.
