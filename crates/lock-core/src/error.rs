@@ -285,6 +285,9 @@ pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
         Some(libc::ENOSPC | libc::EDQUOT) => {
             (Local::DiskFull, Some("no space or quota is left; free some (nothing was left behind)"))
         }
+        Some(libc::EFBIG) => {
+            (Local::DiskFull, Some("the file may not grow further; raise the limit (ulimit -f)"))
+        }
         Some(libc::EACCES | libc::EPERM) => {
             (Local::Permission, Some("access was refused; the directory must be writable by this user"))
         }

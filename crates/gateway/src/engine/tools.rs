@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use moorline_runner::{ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec};
 use moorline_taxonomy::{Local, Request};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Engine, HistoryParams, Incoming, SendParams, SpawnParams};
 use crate::{exit, rpc::client::Client, session_key::SessionKey};
@@ -82,6 +83,8 @@ pub(crate) fn effect_of(name: &str) -> ToolEffect {
 pub(super) struct GatewayTools {
     engine: Weak<Engine>,
     session: SessionKey,
+    /// The key of the message that the turn answers.
+    message_key: String,
     /// Sessions whose turns wait for this one.
     nested: Vec<SessionKey>,
 }
@@ -90,13 +93,17 @@ impl GatewayTools {
     pub(super) fn new(engine: &Arc<Engine>, incoming: &Incoming) -> Self {
         let mut nested = vec![incoming.session.clone()];
         nested.extend(incoming.from.clone());
-        Self { engine: Arc::downgrade(engine), session: incoming.session.clone(), nested }
+        Self {
+            engine: Arc::downgrade(engine),
+            session: incoming.session.clone(),
+            message_key: incoming.key.clone(),
+            nested,
+        }
     }
 
-    async fn dispatch(&self, call: &ToolCall, context: &ToolContext) -> anyhow::Result<Value> {
+    async fn dispatch(&self, call: &ToolCall) -> anyhow::Result<Value> {
         let engine = self.engine.upgrade().ok_or_else(|| anyhow::anyhow!("the gateway is shutting down"))?;
-        // A call that is repeated is the same send or spawn.
-        let key = format!("{}/{}", context.run_id, call.id);
+        let key = call_key(&self.session, &self.message_key, call);
         let params = parameters(call, &self.session, &key)?;
         match call.name.as_str() {
             "sessions_send" => engine.send(serde_json::from_value::<SendParams>(params)?, &self.nested).await,
@@ -106,6 +113,19 @@ impl GatewayTools {
             _ => Ok(engine.health()),
         }
     }
+}
+
+/// A call that is repeated is the same send or spawn, also in the run that goes on with the message after a crash: so the
+/// key names the message and not the run. What is asked for is part of it, because some providers number the calls of
+/// each reply from one. It is a digest, because keys have a bounded length and their parts have not.
+fn call_key(session: &SessionKey, message_key: &str, call: &ToolCall) -> String {
+    let mut digest = Sha256::new();
+    for part in [session.as_str(), message_key, &call.id, &call.name, &call.arguments.to_string()] {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    let digest = digest.finalize();
+    digest[..16].iter().fold("tool-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
 }
 
 /// The tool's arguments as the parameters of the RPC method that does it.
@@ -138,8 +158,8 @@ fn no_tool(name: &str) -> anyhow::Error {
 
 #[async_trait]
 impl ToolHost for GatewayTools {
-    async fn call(&self, call: &ToolCall, context: &ToolContext) -> Result<ToolResult, ToolError> {
-        match self.dispatch(call, context).await {
+    async fn call(&self, call: &ToolCall, _context: &ToolContext) -> Result<ToolResult, ToolError> {
+        match self.dispatch(call).await {
             Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
             Err(error) => Err(failed(&error)),
         }
@@ -182,7 +202,8 @@ impl ToolHost for RemoteTools {
         let client = self.client.as_ref().ok_or_else(|| {
             ToolError::new(Local::Config, "no gateway is running that could reach other sessions")
         })?;
-        let key = format!("{}/{}", context.run_id, call.id);
+        // The run is over when its process is: nobody goes on with it, so it may name the call.
+        let key = call_key(&self.session, &context.run_id, call);
         let params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
         let method = method_of(&call.name).ok_or_else(|| failed(&no_tool(&call.name)))?;
         match client.call(method, params).await {

@@ -28,7 +28,7 @@ pub(super) fn errno(text: &str) -> Option<Word> {
         return None;
     }
     let code = match text {
-        "ENOSPC" | "EDQUOT" => DISK_FULL,
+        "ENOSPC" | "EDQUOT" | "EFBIG" => DISK_FULL,
         "EACCES" | "EPERM" | "EROFS" => PERMISSION,
         "ENOTSUP" | "EOPNOTSUPP" | "ENOSYS" | "EXDEV" | "ENOLCK" => UNSUPPORTED,
         "ELOOP" | "ENOTDIR" | "ENAMETOOLONG" | "EMFILE" | "ENFILE" | "EADDRINUSE" | "EADDRNOTAVAIL" => CONFIG,
@@ -36,7 +36,7 @@ pub(super) fn errno(text: &str) -> Option<Word> {
         | "EHOSTDOWN" | "ENETUNREACH" | "ENETDOWN" | "ENETRESET" | "ENOTFOUND" | "EPIPE" | "ENOTCONN"
         | "EPROTO" | "ESHUTDOWN" | "ENODATA" | "ECONNCLOSED" => return Some(Word::Transport),
         "E2BIG" | "EAGAIN" | "EBADF" | "EBUSY" | "ECANCELED" | "ECHILD" | "EDEADLK" | "EDOM" | "EEXIST"
-        | "EFAULT" | "EFBIG" | "EINTR" | "EINVAL" | "EIO" | "EISDIR" | "EMLINK" | "ENODEV" | "ENOENT"
+        | "EFAULT" | "EINTR" | "EINVAL" | "EIO" | "EISDIR" | "EMLINK" | "ENODEV" | "ENOENT"
         | "ENOEXEC" | "ENOMEM" | "ENOTBLK" | "ENOTEMPTY" | "ENOTTY" | "ENXIO" | "EOVERFLOW"
         | "EOWNERDEAD" | "ERANGE" | "ESPIPE" | "ESRCH" | "ESTALE" | "ETXTBSY" | "EWOULDBLOCK" => UNCLASSIFIED,
         _ => return text.starts_with("EAI_").then_some(Word::Transport),

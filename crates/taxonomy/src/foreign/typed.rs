@@ -64,6 +64,7 @@ fn by_kind(kind: io::ErrorKind) -> Option<Code> {
     let local = [
         (K::StorageFull, Local::DiskFull),
         (K::QuotaExceeded, Local::DiskFull),
+        (K::FileTooLarge, Local::DiskFull),
         (K::PermissionDenied, Local::Permission),
         (K::ReadOnlyFilesystem, Local::Permission),
         (K::Unsupported, Local::UnsupportedFilesystem),
