@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::Write,
+    os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -71,7 +72,7 @@ fn micros(span: Duration) -> u64 {
 
 /// Asks the processes of a state directory to write them.
 pub(crate) fn ask_for(root: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(root.join(FOLDER))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join(FOLDER))
 }
 
 /// Every span of a state directory, in the order of time; lines that a kill or a full disk cut are left out.

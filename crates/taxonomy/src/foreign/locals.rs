@@ -36,9 +36,9 @@ pub(super) fn errno(text: &str) -> Option<Word> {
         | "EHOSTDOWN" | "ENETUNREACH" | "ENETDOWN" | "ENETRESET" | "ENOTFOUND" | "EPIPE" | "ENOTCONN"
         | "EPROTO" | "ESHUTDOWN" | "ENODATA" | "ECONNCLOSED" => return Some(Word::Transport),
         "E2BIG" | "EAGAIN" | "EBADF" | "EBUSY" | "ECANCELED" | "ECHILD" | "EDEADLK" | "EDOM" | "EEXIST"
-        | "EFAULT" | "EINTR" | "EINVAL" | "EIO" | "EISDIR" | "EMLINK" | "ENODEV" | "ENOENT"
-        | "ENOEXEC" | "ENOMEM" | "ENOTBLK" | "ENOTEMPTY" | "ENOTTY" | "ENXIO" | "EOVERFLOW"
-        | "EOWNERDEAD" | "ERANGE" | "ESPIPE" | "ESRCH" | "ESTALE" | "ETXTBSY" | "EWOULDBLOCK" => UNCLASSIFIED,
+        | "EFAULT" | "EINTR" | "EINVAL" | "EIO" | "EISDIR" | "EMLINK" | "ENODEV" | "ENOENT" | "ENOEXEC"
+        | "ENOMEM" | "ENOTBLK" | "ENOTEMPTY" | "ENOTTY" | "ENXIO" | "EOVERFLOW" | "EOWNERDEAD" | "ERANGE"
+        | "ESPIPE" | "ESRCH" | "ESTALE" | "ETXTBSY" | "EWOULDBLOCK" => UNCLASSIFIED,
         _ => return text.starts_with("EAI_").then_some(Word::Transport),
     };
     Some(Word::Means(fact(code, "errno")))
