@@ -30,6 +30,7 @@ const does = {
   look: ({ width, height, scheme }) =>
     page.setViewportSize({ width, height }).then(() => page.emulateMedia({ colorScheme: scheme })),
   screenshot: ({ path }) => page.screenshot({ path, fullPage: true }).then(() => path),
+  cookies: () => context.cookies(),
   errors: async () => errors.splice(0),
 };
 

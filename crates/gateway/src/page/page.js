@@ -1,10 +1,12 @@
 // The operator page. It logs in with a token from the address (#token=...), which never leaves the browser in an address,
+// and keeps what it is given for it in the storage of this tab, which is of this host and port alone, as a cookie is not. It
 // listens to the gateway's events over one WebSocket, and asks again for what events do not tell: locks of other
 // processes come and go without the gateway hearing of it, so they are looked at every two seconds while somebody looks.
 import { age, announceRow, clock, lockRow, numbers, runRow, session, table } from "./tables.js";
 
 const LOOK_EVERY = 2000;
 const KEPT = 50;
+const LOGIN = "login";
 const PATIENCE = [500, 1000, 2000, 4000, 8000, 15000];
 
 const seen = { trouble: [], decisions: [], runs: [] };
@@ -27,10 +29,12 @@ const say = (text, tone) => {
 
 const login = async (token) => {
   const answer = await fetch("/login", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  if (answer.ok) sessionStorage.setItem(LOGIN, (await answer.json()).login);
   return answer.ok;
 };
 
 const askForToken = (why) => {
+  sessionStorage.removeItem(LOGIN);
   by("main").hidden = true;
   by("login").hidden = false;
   by("refused").textContent = why;
@@ -51,9 +55,10 @@ by("login").addEventListener("submit", async (event) => {
 });
 
 // A WebSocket does not tell why it was refused; a call does.
-const isStranger = async () => {
+const isStranger = async (secret) => {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "health" });
-  const answer = await fetch("/rpc", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${secret}` };
+  const answer = await fetch("/rpc", { method: "POST", headers, body });
   return answer.status === 401 || answer.status === 403;
 };
 
@@ -69,8 +74,12 @@ const call = (method, params) =>
   });
 
 const connect = () => {
+  const secret = sessionStorage.getItem(LOGIN);
+  if (secret === null) return askForToken("");
   by("login").hidden = true;
-  const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`);
+  // A page sets no header of a WebSocket but its protocols. The gateway answers with the first and never with the second.
+  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
+  const opened = new WebSocket(address, ["moorline", `bearer.${secret}`]);
   socket = opened;
   opened.addEventListener("open", async () => {
     tries = 0;
@@ -84,7 +93,7 @@ const connect = () => {
     for (const { reject } of calls.values()) reject(new Error("the connection ended"));
     calls = new Map();
     try {
-      if (await isStranger()) return askForToken("");
+      if (await isStranger(secret)) return askForToken("");
     } catch {
       // Not there at all: tried again below.
     }
@@ -205,8 +214,7 @@ const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given !== null) history.replaceState(null, "", location.pathname);
 try {
   if (given !== null && !(await login(given))) askForToken("The token in the address is not that of this gateway.");
-  else if (given === null && (await isStranger())) askForToken("");
   else connect();
 } catch {
-  connect();
+  askForToken("The gateway does not answer.");
 }

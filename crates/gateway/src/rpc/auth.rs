@@ -1,28 +1,32 @@
-//! Who may come in: the host that a request was meant for, its origin, and the token or the cookie of a login.
+//! Who may come in: the host that a request was meant for, its origin, and the token or the secret of a login.
 //!
 //! - A web page can make a browser call a loopback address under a name of its own (DNS rebinding). Only loopback names and
 //!   the configured address are answered, the page without a token included.
 //! - A browser may send a request on behalf of somebody who did not mean to: one of another origin is refused even with
-//!   the token, and a cookie counts only when the browser says that the request is of the same origin.
-//! - The cookie is not the token: it is made anew by each gateway, dies with it, and is known to the browser alone. It
-//!   names the port, because browsers keep cookies per host.
+//!   the token.
+//! - A login is a secret that the page keeps and sends itself, as a program does the token. A cookie was not taken: browsers
+//!   send one to every port of a host, so that any local user with a port of his own would be given it. The secret is not
+//!   the token: it dies with this gateway, so that whoever gets the port next gets nothing from a page that still asks.
 //!
-//! Token and cookie are compared in constant time.
+//! Token and login are compared in constant time.
 
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::anyhow;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use moorline_taxonomy::{Local, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use moorline_taxonomy::Local;
 
 use super::refusal::Refusal;
+
+/// The protocol that a WebSocket of the page asks for; beside it, it names its login.
+pub(super) const SUBPROTOCOL: &str = "moorline";
+/// A browser lets a page set no header of a WebSocket but its protocols, so the login is one of them.
+const BEARER_SUBPROTOCOL: &str = "bearer.";
 
 /// What is needed to judge a request.
 pub(crate) struct Admission {
     token: String,
-    cookie: String,
-    /// `moorline-PORT=`
-    cookie_name: String,
+    login: String,
     listening: IpAddr,
 }
 
@@ -32,8 +36,7 @@ impl Admission {
         getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random numbers: {error}"))?;
         Ok(Self {
             token: token.to_owned(),
-            cookie: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-            cookie_name: format!("moorline-{}=", listening.port()),
+            login: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             listening: listening.ip(),
         })
     }
@@ -53,49 +56,25 @@ impl Admission {
 
     /// Whether the request comes from somebody who may call. `Ok(false)`: nobody said who he is, or the wrong thing.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
-        let origin = origin(headers);
-        if origin == Origin::Other {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                Local::Permission,
-                "requests of another origin are refused",
-            ));
-        }
-        if self.has_token(headers) {
-            return Ok(true);
-        }
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut given = cookies
-            .flat_map(|value| value.split("; "))
-            .filter_map(|pair| pair.strip_prefix(&self.cookie_name));
-        let has_cookie = given.any(|given| same(given.as_bytes(), self.cookie.as_bytes()));
-        if has_cookie && origin == Origin::Unsaid {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                Local::Permission,
-                "a login counts only for requests of the page itself: Origin or Sec-Fetch-Site must say so",
-            ));
-        }
-        Ok(has_cookie)
+        of_this_origin(headers)?;
+        let bearer =
+            bearer(headers).is_some_and(|given| same(given, self.token.as_bytes()) || self.is_login(given));
+        Ok(bearer || subprotocols(headers).any(|given| self.is_login(given.as_bytes())))
     }
 
-    /// Whether the request carries the token itself.
-    pub(crate) fn has_token(&self, headers: &HeaderMap) -> bool {
-        let given =
-            headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| same(given, self.token.as_bytes()))
+    /// The secret of a login, for who has the token; a login gives no further login.
+    pub(crate) fn login(&self, headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+        of_this_origin(headers)?;
+        let has_token = bearer(headers).is_some_and(|given| same(given, self.token.as_bytes()));
+        Ok(has_token.then_some(self.login.as_str()))
     }
 
-    /// The cookie of a login.
-    pub(crate) fn login(&self) -> anyhow::Result<HeaderValue> {
-        let text = format!("{}{}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name, self.cookie);
-        let mut value: HeaderValue = text.parse()?;
-        value.set_sensitive(true);
-        Ok(value)
+    fn is_login(&self, given: &[u8]) -> bool {
+        same(given, self.login.as_bytes())
     }
 }
 
-/// The answer to somebody without token and cookie.
+/// The answer to somebody without token and login.
 pub(crate) fn stranger() -> Refusal {
     Refusal::new(
         StatusCode::UNAUTHORIZED,
@@ -104,34 +83,34 @@ pub(crate) fn stranger() -> Refusal {
     )
 }
 
-/// The answer to a login without a body or token that could be read.
-pub(crate) fn bad_login() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Request::Format, "the login could not be answered")
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// A page of this gateway.
-    Same,
-    /// A page of somebody else.
-    Other,
-    /// Programs say nothing; a browser leaves `Origin` out for some requests, and then says `Sec-Fetch-Site`.
-    Unsaid,
+/// The secrets among the protocols that a WebSocket asks for.
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let protocols = values.flat_map(|value| value.split(',')).map(str::trim);
+    protocols.filter_map(|protocol| protocol.strip_prefix(BEARER_SUBPROTOCOL))
 }
 
-fn origin(headers: &HeaderMap) -> Origin {
+/// Programs say nothing of an origin; a browser leaves `Origin` out for some requests, and then says `Sec-Fetch-Site`.
+fn of_this_origin(headers: &HeaderMap) -> Result<(), Refusal> {
     let host = text(headers, &header::HOST).unwrap_or_default();
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        // Behind a proxy that ends TLS the scheme is https.
-        let origin = origin.to_str().unwrap_or_default();
-        let of = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        return if of == Some(host) && !host.is_empty() { Origin::Same } else { Origin::Other };
+    let ours = match headers.get(header::ORIGIN) {
+        Some(origin) => {
+            // Behind a proxy that ends TLS the scheme is https.
+            let origin = origin.to_str().unwrap_or_default();
+            let of = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            of == Some(host) && !host.is_empty()
+        }
+        None => !matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site")),
+    };
+    if ours {
+        return Ok(());
     }
-    match text(headers, "sec-fetch-site") {
-        Some("same-origin") => Origin::Same,
-        Some("cross-site" | "same-site") => Origin::Other,
-        Some(_) | None => Origin::Unsaid,
-    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, Local::Permission, "requests of another origin are refused"))
 }
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
@@ -206,39 +185,37 @@ mod tests {
 
     #[test]
     fn origins() {
-        for (pairs, is) in [
-            (&[("host", "localhost:1")][..], Origin::Unsaid),
-            (&[("host", "localhost:1"), ("origin", "http://localhost:1")], Origin::Same),
-            (&[("host", "localhost:1"), ("origin", "https://localhost:1")], Origin::Same),
-            (&[("host", "localhost:1"), ("origin", "http://localhost:2")], Origin::Other),
-            (&[("host", "localhost:1"), ("origin", "null")], Origin::Other),
-            (&[("origin", "http://")], Origin::Other),
-            (&[("host", "localhost:1"), ("sec-fetch-site", "same-origin")], Origin::Same),
-            (&[("host", "localhost:1"), ("sec-fetch-site", "cross-site")], Origin::Other),
-            (&[("host", "localhost:1"), ("sec-fetch-site", "same-site")], Origin::Other),
-            (&[("host", "localhost:1"), ("sec-fetch-site", "none")], Origin::Unsaid),
+        for (pairs, ours) in [
+            (&[("host", "localhost:1")][..], true),
+            (&[("host", "localhost:1"), ("origin", "http://localhost:1")], true),
+            (&[("host", "localhost:1"), ("origin", "https://localhost:1")], true),
+            (&[("host", "localhost:1"), ("origin", "http://localhost:2")], false),
+            (&[("host", "localhost:1"), ("origin", "null")], false),
+            (&[("origin", "http://")], false),
+            (&[("host", "localhost:1"), ("sec-fetch-site", "same-origin")], true),
+            (&[("host", "localhost:1"), ("sec-fetch-site", "cross-site")], false),
+            (&[("host", "localhost:1"), ("sec-fetch-site", "same-site")], false),
+            (&[("host", "localhost:1"), ("sec-fetch-site", "none")], true),
         ] {
-            assert_eq!(origin(&headers(pairs)), is, "{pairs:?}");
+            assert_eq!(of_this_origin(&headers(pairs)).is_ok(), ours, "{pairs:?}");
         }
     }
 
     #[test]
-    fn a_login_counts_for_the_page_alone() {
+    fn a_login_is_sent_by_the_page_itself_and_never_by_a_browser_on_its_own() {
         let admission =
             Admission::new("a-token-of-sufficient-length", "127.0.0.1:7".parse().unwrap()).unwrap();
-        let login = admission.login().unwrap();
-        assert!(!format!("{login:?}").contains(&admission.cookie));
-        let cookie = format!("other=1; {}", login.to_str().unwrap().split(';').next().unwrap());
-        let caller = |more: &[(&'static str, &str)]| {
-            let mut headers = headers(more);
-            headers.append("cookie", cookie.parse().unwrap());
-            headers.append("host", "localhost:7".parse().unwrap());
-            admission.caller(&headers)
-        };
-        assert!(matches!(caller(&[("origin", "http://localhost:7")]), Ok(true)));
-        assert!(matches!(caller(&[("sec-fetch-site", "same-origin")]), Ok(true)));
-        assert!(caller(&[]).is_err());
-        assert!(caller(&[("sec-fetch-site", "none")]).is_err());
-        assert!(caller(&[("origin", "http://evil.example")]).is_err());
+        let token = headers(&[("authorization", "Bearer a-token-of-sufficient-length")]);
+        let login = admission.login(&token).unwrap().unwrap();
+        let caller = |name, value: &str| admission.caller(&headers(&[(name, value)])).unwrap();
+        assert!(caller("authorization", &format!("Bearer {login}")));
+        assert!(caller("sec-websocket-protocol", &format!("moorline, bearer.{login}")));
+        assert!(!caller("sec-websocket-protocol", &format!("moorline, {login}")));
+        assert!(!caller("sec-websocket-protocol", "moorline, bearer."));
+        for cookie in ["moorline", "moorline-7", "login", "bearer"] {
+            assert!(!caller("cookie", &format!("{cookie}={login}")));
+        }
+        let again = headers(&[("authorization", &format!("Bearer {login}"))]);
+        assert!(admission.login(&again).unwrap().is_none());
     }
 }

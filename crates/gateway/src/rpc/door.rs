@@ -1,6 +1,6 @@
 //! The one door: what is served at which path, and what stands in front of all of it.
 //!
-//! Every request is asked for its host. Behind that, everything but the page itself is asked for token or cookie, counted,
+//! Every request is asked for its host. Behind that, everything but the page itself is asked for token or login, counted,
 //! and has its whole body read within size and time before anybody sees it. Parts of the gateway give their routes and know
 //! nothing of this.
 
@@ -19,7 +19,7 @@ use jsonrpsee_server::Methods;
 use moorline_taxonomy::Request as Fault;
 
 use super::{
-    auth::{Admission, bad_login, stranger},
+    auth::{Admission, SUBPROTOCOL, stranger},
     limits::{self, Limits},
     protocol::{MAX_REQUEST, Protocol},
     refusal::Refusal,
@@ -129,6 +129,7 @@ async fn upgrade(
 ) -> Response {
     match upgrade {
         Ok(upgrade) => upgrade
+            .protocols([SUBPROTOCOL])
             .max_message_size(MAX_REQUEST)
             .max_frame_size(MAX_REQUEST)
             .on_upgrade(move |socket| socket::talk(socket, door, peer)),
@@ -139,14 +140,14 @@ async fn upgrade(
     }
 }
 
-/// Takes the token once and gives a cookie for it.
+/// Takes the token once and gives a login for it.
 async fn login(State(door): State<Arc<Door>>, request: Request) -> Response {
-    match door.admission.caller(request.headers()) {
-        Ok(_) if door.admission.has_token(request.headers()) => match door.admission.login() {
-            Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
-            Err(_) => bad_login().into_response(),
-        },
-        Ok(_) => refused_attempt(&door, request.extensions().get()).into_response(),
+    match door.admission.login(request.headers()) {
+        Ok(Some(login)) => {
+            ([(header::CACHE_CONTROL, "no-store")], axum::Json(serde_json::json!({"login": login})))
+                .into_response()
+        }
+        Ok(None) => refused_attempt(&door, request.extensions().get()).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }

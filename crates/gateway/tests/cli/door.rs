@@ -94,32 +94,58 @@ fn every_path_but_the_page_asks_who_calls_and_every_refusal_is_typed() {
 }
 
 #[test]
-fn a_login_is_for_the_page_and_dies_with_the_gateway() {
+fn a_login_is_no_cookie_is_not_echoed_and_dies_with_the_gateway() {
     let mut gateway = Gateway::start(None);
     let bearer = format!("Bearer {}", gateway.token());
-    let Answer(status, head, _) = request(&gateway, "POST /login", &[("Authorization", &bearer)], "");
-    assert_eq!(status, 204, "{head}");
-    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap().to_owned();
-    for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
-        assert!(cookie.contains(part), "{cookie}");
-    }
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    assert!(!cookie.contains(&gateway.token()));
-    let ask = |gateway: &Gateway, more: &[(&str, &str)]| {
-        let headers: Vec<_> = [JSON, ("Cookie", cookie.as_str())].iter().chain(more).copied().collect();
-        request(gateway, "POST /", &headers, &health()).0
+    let Answer(status, head, body) = request(&gateway, "POST /login", &[("Authorization", &bearer)], "");
+    assert_eq!(status, 200, "{head}");
+    // A browser sends a cookie to every port of the host, whoever listens there.
+    assert!(!head.to_lowercase().contains("set-cookie") && head.contains("no-store"), "{head}");
+    let login = json(body.as_bytes())["login"].as_str().unwrap().to_owned();
+    assert!(login.len() == 64 && !body.contains(&gateway.token()), "{body}");
+    let (bearer, cookie) = (format!("Bearer {login}"), format!("login={login}; moorline={login}"));
+    let ask = |gateway: &Gateway, header: (&str, &str), origin: &str| {
+        request(gateway, "POST /", &[JSON, header, ("Origin", origin)], &health()).0
     };
     let own = format!("http://{}", gateway.address());
-    assert_eq!(ask(&gateway, &[("Origin", &own)]), 200);
-    assert_eq!(ask(&gateway, &[("Sec-Fetch-Site", "same-origin")]), 200);
-    assert_eq!(ask(&gateway, &[]), 403);
-    assert_eq!(ask(&gateway, &[("Sec-Fetch-Site", "none")]), 403);
-    assert_eq!(ask(&gateway, &[("Origin", "http://localhost:1")]), 403);
-    // A cookie gives no further cookie.
-    assert_eq!(request(&gateway, "POST /login", &[("Cookie", &cookie), ("Origin", &own)], "").0, 401);
+    assert_eq!(ask(&gateway, ("Authorization", &bearer), &own), 200);
+    assert_eq!(ask(&gateway, ("Authorization", &bearer), "http://localhost:1"), 403);
+    assert_eq!(ask(&gateway, ("Cookie", &cookie), &own), 401);
+    // A login gives no further login.
+    assert_eq!(request(&gateway, "POST /login", &[("Authorization", &bearer)], "").0, 401);
+    let protocols = format!("moorline, bearer.{login}");
+    let open = |gateway: &Gateway, protocols: &str, origin: &str| {
+        let upgrade = [
+            ("Host", gateway.address()),
+            ("Upgrade", "websocket".to_owned()),
+            ("Sec-WebSocket-Version", "13".to_owned()),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==".to_owned()),
+            ("Sec-WebSocket-Protocol", protocols.to_owned()),
+            ("Origin", origin.to_owned()),
+        ];
+        let fields: String = upgrade.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut stream = TcpStream::connect(gateway.address()).unwrap();
+        write!(stream, "GET /rpc HTTP/1.1\r\nConnection: Upgrade\r\n{fields}\r\n").unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        String::from_utf8(head).unwrap().to_lowercase()
+    };
+    let head = open(&gateway, &protocols, &own);
+    assert!(
+        head.starts_with("http/1.1 101 ") && head.contains("sec-websocket-protocol: moorline\r\n"),
+        "{head}"
+    );
+    assert!(!head.contains(&login), "{head}");
+    assert!(open(&gateway, "moorline, bearer.wrong", &own).starts_with("http/1.1 401 "));
+    assert!(open(&gateway, &protocols, "http://localhost:1").starts_with("http/1.1 403 "));
+    assert!(!gateway.log().contains(&login));
     gateway.kill_and_restart();
     let own = format!("http://{}", gateway.address());
-    assert_eq!(ask(&gateway, &[("Origin", &own)]), 401);
+    assert_eq!(ask(&gateway, ("Authorization", &bearer), &own), 401);
 }
 
 #[test]
@@ -310,8 +336,15 @@ fn secrets_and_prompts_are_in_no_log_error_or_number_and_files_are_private() {
     call(&bearer, &one("locks.inspect", json!({"path": "sessions/main"})));
     call(&format!("Authorization: Bearer {TOKEN}x\r\n"), &one("health", json!({})));
     call(&format!("{bearer}Origin: http://evil.example\r\n"), &one("agent", json!({"message": PROMPT})));
-    said += &request(&gateway, "GET /metrics", &[("Authorization", &format!("Bearer {TOKEN}"))], "").2;
-    for secret in [TOKEN, PROMPT] {
+    let header = format!("Bearer {TOKEN}");
+    said += &request(&gateway, "GET /metrics", &[("Authorization", &header)], "").2;
+    // The secret of a login is as good as the token.
+    let login = request(&gateway, "POST /login", &[("Authorization", &header)], "").2;
+    let login = json(login.as_bytes())["login"].as_str().unwrap().to_owned();
+    let protocols = format!("moorline, bearer.{login}");
+    said += &request(&gateway, "GET /rpc", &[("Sec-WebSocket-Protocol", &protocols)], "").2;
+    said += &request(&gateway, "POST /", &[JSON, ("Authorization", &format!("Bearer {login}"))], &health()).2;
+    for secret in [TOKEN, PROMPT, login.as_str()] {
         assert!(!said.contains(secret), "{secret} is in {said}");
     }
     let state = gateway.state();
@@ -323,7 +356,7 @@ fn secrets_and_prompts_are_in_no_log_error_or_number_and_files_are_private() {
     }
     let log = gateway.log();
     assert!(log.lines().count() > 10, "{log}");
-    for secret in [TOKEN, PROMPT] {
+    for secret in [TOKEN, PROMPT, login.as_str()] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
     // The token is in its file alone. Prompts are in the transcripts, and in what the next gateway must know to keep a

@@ -140,7 +140,10 @@ fn the_page_shows_what_happens_while_it_happens() {
     browser.open(&format!("http://{address}/#token={}", gateway.token()));
     browser.wait("#state", "live");
     assert_eq!(browser.evaluate("location.href"), format!("http://{address}/"));
-    assert_eq!(browser.evaluate("document.cookie"), "");
+    // Nothing that the browser would send to another port of the host by itself.
+    assert_eq!(browser.tell(&json!({"op": "cookies"})), json!([]));
+    let kept = browser.evaluate("Object.values(sessionStorage).join() + Object.values(localStorage).join()");
+    assert!(kept.as_str().unwrap().len() == 64 && kept != gateway.token().as_str(), "{kept}");
     browser.wait("#locks", "Nobody holds a lock.");
 
     // Everything from here on is seen without a reload.
@@ -188,6 +191,7 @@ fn the_page_shows_what_happens_while_it_happens() {
     // The login outlives a reload; the page needs no mouse.
     browser.open(&format!("http://{address}/"));
     browser.wait("#state", "live");
+    assert_eq!(browser.evaluate("Object.values(sessionStorage).join()"), kept);
     assert_eq!(browser.tell(&json!({"op": "press", "key": "Tab"})), "skip");
     assert_eq!(browser.tell(&json!({"op": "press", "key": "Enter"})), "main");
     assert_eq!(browser.tell(&json!({"op": "errors"})), json!([]));
