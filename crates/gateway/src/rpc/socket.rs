@@ -1,8 +1,9 @@
 //! A WebSocket: messages of JSON-RPC in, answers out, until one side ends it.
 //!
 //! Calls of one connection run beside each other up to a limit; beyond it the connection is not read, so that a client
-//! that asks faster than it reads slows itself alone. A client that does not read for [`STALLED`] is cut off. When the
-//! gateway ends, what is under way is answered, and the client is told with a close frame.
+//! that asks faster than it reads slows itself alone. A client that does not read within the patience of the server, or
+//! leaves [`UNANSWERED`] pings without an answer, is cut off: it holds one of a limited number of places. When the gateway
+//! ends, what is under way is answered, and the client is told with a close frame.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +13,18 @@ use axum::{
 };
 use jsonrpsee_server::types::{ErrorObject, Id, Response, ResponsePayload};
 use moorline_taxonomy::{Coordination, Wire};
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
 
 use super::{door::Door, limits::TOO_MANY, server::Peer, subscriptions::Subscriptions};
 
 /// Calls under way on one connection.
 const MAX_CALLS: usize = 64;
-/// How long a client may not read at all.
-const STALLED: Duration = Duration::from_secs(30);
+/// Pings that a client may leave unanswered. More than one, because an answer may lie unread while we wait for the client to
+/// read.
+const UNANSWERED: u32 = 2;
 
 /// Why a connection is over.
 enum End {
@@ -34,22 +39,38 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
     let mut closing = peer.closing.clone();
     let mut calls = JoinSet::new();
     let mut subscriptions = Subscriptions::default();
+    let patience = peer.patience;
+    let mut pings = interval_at(Instant::now() + patience, patience);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
     let end = loop {
         tokio::select! {
             () = closing.told() => break End::Close(close_code::AWAY, "the gateway ends"),
             Some(answered) = calls.join_next() => {
                 let Ok(Some(answer)) = answered else { continue };
-                if let Err(end) = send(&mut socket, answer).await {
+                if let Err(end) = send(&mut socket, answer, patience).await {
                     break end;
                 }
             }
             notices = subscriptions.next() => {
-                if let Err(end) = send_all(&mut socket, notices).await {
+                if let Err(end) = send_all(&mut socket, notices, patience).await {
+                    break end;
+                }
+            }
+            _ = pings.tick() => {
+                // What is not read cannot be heard.
+                unanswered = if calls.len() < MAX_CALLS { unanswered } else { 0 };
+                if unanswered == UNANSWERED {
+                    break End::Gone;
+                }
+                unanswered += 1;
+                if let Err(end) = send_message(&mut socket, Message::Ping(Bytes::new()), patience).await {
                     break end;
                 }
             }
             received = socket.recv(), if calls.len() < MAX_CALLS => match received {
                 Some(Ok(Message::Text(text))) => {
+                    unanswered = 0;
                     let message = Bytes::from(text);
                     let answer = match refused(&message, &door) {
                         None => subscriptions.take(&message, &door.events),
@@ -57,7 +78,7 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
                     };
                     match answer {
                         Some(answer) => {
-                            if let Err(end) = send(&mut socket, answer).await {
+                            if let Err(end) = send(&mut socket, answer, patience).await {
                                 break end;
                             }
                         }
@@ -69,7 +90,7 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
                 }
                 Some(Ok(Message::Binary(_))) => break End::Close(close_code::UNSUPPORTED, "messages are text"),
                 // The library answers pings.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => unanswered = 0,
                 Some(Ok(Message::Close(_))) | None => break End::Gone,
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a WebSocket broke off");
@@ -81,13 +102,13 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
     if let End::Close(code, reason) = end {
         while let Some(answered) = calls.join_next().await {
             if let Ok(Some(answer)) = answered
-                && send(&mut socket, answer).await.is_err()
+                && send(&mut socket, answer, patience).await.is_err()
             {
                 break;
             }
         }
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        let _ = tokio::time::timeout(STALLED, socket.send(close)).await;
+        let _ = tokio::time::timeout(patience, socket.send(close)).await;
     }
     drop(peer.place);
 }
@@ -109,17 +130,21 @@ struct HasId<'a> {
     id: Id<'a>,
 }
 
-async fn send(socket: &mut WebSocket, message: Bytes) -> Result<(), End> {
+async fn send(socket: &mut WebSocket, message: Bytes, patience: Duration) -> Result<(), End> {
     let Ok(text) = message.try_into() else { return Ok(()) };
-    match tokio::time::timeout(STALLED, socket.send(Message::Text(text))).await {
+    send_message(socket, Message::Text(text), patience).await
+}
+
+async fn send_message(socket: &mut WebSocket, message: Message, patience: Duration) -> Result<(), End> {
+    match tokio::time::timeout(patience, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::Gone),
     }
 }
 
-async fn send_all(socket: &mut WebSocket, messages: Vec<Bytes>) -> Result<(), End> {
+async fn send_all(socket: &mut WebSocket, messages: Vec<Bytes>, patience: Duration) -> Result<(), End> {
     for message in messages {
-        send(socket, message).await?;
+        send(socket, message, patience).await?;
     }
     Ok(())
 }
