@@ -94,6 +94,7 @@ fn read_all(
         gather.body(body);
     }
     let decided = exact.unwrap_or_else(|| decide(signal, vendor, &gather, matcher()));
+    let decided = worded_as_never_satisfiable(signal, vendor, &gather, decided);
     if delay.stated.is_none() {
         add(&mut delay, gather.delay());
     }
@@ -159,6 +160,24 @@ fn never_satisfiable(signal: &Signal<'_>, decided: Decided) -> Decided {
         return Decided { outcome: Outcome::of(Code::Request(Request::Unsatisfiable)), ..decided };
     }
     decided
+}
+
+/// The same where the words stand in the body: of an exact code, they are the only ones that still count.
+fn worded_as_never_satisfiable(
+    signal: &Signal<'_>,
+    vendor: Vendor,
+    gather: &Gather<'_>,
+    decided: Decided,
+) -> Decided {
+    const UNSATISFIABLE: Code = Code::Request(Request::Unsatisfiable);
+    if decided.outcome.code != Code::Provider(Provider::RateLimit) {
+        return decided;
+    }
+    let words = matcher().decide(&gather.seen, signal.status.or(gather.text_status), vendor);
+    match words.filter(|rule| rule.outcome.code == UNSATISFIABLE) {
+        Some(rule) => Decided { outcome: rule.outcome, ..decided },
+        None => decided,
+    }
 }
 
 fn by_transport(transport: Transport) -> Decided {

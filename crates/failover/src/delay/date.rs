@@ -71,6 +71,7 @@ fn home(vendor: Vendor) -> Offset {
         | Vendor::MiniMax
         | Vendor::Moonshot
         | Vendor::Volcengine
+        | Vendor::Tencent
         | Vendor::IFlow => Offset::constant(8),
         Vendor::Generic
         | Vendor::OpenAi

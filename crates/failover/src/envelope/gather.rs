@@ -3,7 +3,7 @@
 use super::{
     coded::{Coded, Field},
     cursor::{Cursor, Fuel, Next},
-    html,
+    exception, html,
     roles::{self, Role},
     text_status,
 };
@@ -125,7 +125,7 @@ impl<'a> Gather<'a> {
             }
             Some(_) if html::is_page(bytes) => {
                 for part in html::telling(bytes) {
-                    self.text(part);
+                    self.text(part, level);
                 }
             }
             Some(_) => self.sentence(bytes, level),
@@ -141,21 +141,24 @@ impl<'a> Gather<'a> {
         match inner_document(bytes).filter(|_| level < MAX_LEVEL) {
             Some(at) => {
                 let (before, inner) = bytes.split_at(at);
-                self.text(before);
+                self.text(before, level);
                 if memchr::memchr(b'\\', before).is_some() || inner.get(1) == Some(&b'\\') {
                     let plain = self.unescape(inner);
                     self.value(&mut Cursor::new(&plain), Role::Error, level + 1, 0);
                 } else {
                     let mut cursor = Cursor::new(inner);
                     self.value(&mut cursor, Role::Error, level + 1, 0);
-                    self.text(cursor.rest());
+                    self.text(cursor.rest(), level);
                 }
             }
-            None => self.text(bytes),
+            None => self.text(bytes, level),
         }
     }
 
-    fn text(&mut self, bytes: &[u8]) {
+    fn text(&mut self, bytes: &[u8], level: u8) {
+        for name in exception::names(bytes) {
+            self.code(Field::Type, name, level);
+        }
         if self.text_status.is_none() {
             self.text_status = text_status::read(bytes);
         }
@@ -229,7 +232,7 @@ impl<'a> Gather<'a> {
                 self.named(text, field(role), level);
                 // A reason or a type may also be a sentence.
                 if role == Role::Kind && memchr::memchr(b' ', raw).is_some() {
-                    self.text(raw);
+                    self.text(raw, level);
                 }
             }
             Role::Delay(key) => self.delay_field(key, raw),
@@ -322,6 +325,16 @@ fn field(role: Role) -> Field {
     if role == Role::Code { Field::Code } else { Field::Type }
 }
 
+/// Whether a bare word and a colon stand there, and a value behind them.
+fn is_bare_key(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let end = text.iter().take(32).position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    let value = end.and_then(|end| text.get(end..)?.strip_prefix(b": "));
+    value.is_some_and(|value| {
+        value.first().is_some_and(|byte| matches!(byte, b'{' | b'\'' | b'"' | b'0'..=b'9'))
+    })
+}
+
 /// Where a document begins in a sentence: a bracket with a key or another bracket behind it.
 fn inner_document(text: &[u8]) -> Option<usize> {
     let mut from = 0;
@@ -335,6 +348,8 @@ fn inner_document(text: &[u8]) -> Option<usize> {
             Some(b'"') => true,
             Some(b'\'') => text.get(at) == Some(&b'{'),
             Some(b'{') => text.get(at) == Some(&b'['),
+            // `{ error: { message: '...' } }`, as JavaScript shows an object.
+            Some(b'a'..=b'z') => text.get(at) == Some(&b'{') && is_bare_key(behind),
             Some(b'\\') => matches!(second, Some(b'"' | b'n' | b'r' | b't' | b'\'')),
             _ => false,
         };

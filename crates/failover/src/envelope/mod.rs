@@ -10,6 +10,7 @@
 
 mod coded;
 mod cursor;
+mod exception;
 mod gather;
 mod html;
 mod roles;

@@ -49,8 +49,8 @@ pub(super) fn of(key: &[u8]) -> Role {
         | b"cause" | b"causes" | b"lasterror" | b"originalerror" | b"innererror" | b"inner" | b"source"
         | b"fault" => Role::Error,
         b"data" | b"metadata" | b"baseresp" | b"param" | b"parameters" | b"headers" | b"responseheaders"
-        | b"result" | b"incompletedetails" | b"promptfeedback" | b"extra" => Role::Inside,
-        b"raw" | b"upstreamerror" | b"upstream" | b"providererror" => Role::Upstream,
+        | b"result" | b"candidates" | b"incompletedetails" | b"promptfeedback" | b"extra" => Role::Inside,
+        b"raw" | b"externalmodelerror" | b"upstreamerror" | b"upstream" | b"providererror" => Role::Upstream,
         _ => body::key(key).map_or(Role::Unknown, Role::Delay),
     }
 }

@@ -32,6 +32,7 @@ const ANSWERS: &[&str] = &[
     "raw",
     "metadata",
     "lastError",
+    "cause",
     "error_details",
     "errorDetails",
     "base_resp",

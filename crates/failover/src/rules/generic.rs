@@ -119,6 +119,29 @@ vendor_rules! {
         broad "ConnectTimeoutError" => TIMEOUT;
         broad "InsufficientQuotaError" => BILLING;
         weak "InternalServerError" => SERVER_ERROR;
+        exact "ContextWindowExceededError" => OVERFLOW;
+        exact "ContentPolicyViolationError" => CONTENT_POLICY;
+        exact "BudgetExceededError" => BILLING;
+    }
+    from "https://ai-sdk.dev/docs/reference/ai-sdk-errors" {
+        exact "AI_NoOutputGeneratedError" => EMPTY_RESPONSE;
+        exact "AI_NoContentGeneratedError" => EMPTY_RESPONSE;
+        exact "AI_EmptyResponseBodyError" => EMPTY_RESPONSE;
+        exact "AI_NoSuchModelError" => MODEL_NOT_FOUND;
+        exact "AI_NoSuchProviderError" => MODEL_NOT_FOUND;
+        exact "AI_LoadAPIKeyError" => AUTH;
+        exact "AI_InvalidPromptError" => FORMAT;
+        exact "AI_InvalidArgumentError" => FORMAT;
+        exact "AI_InvalidMessageRoleError" => FORMAT;
+        exact "AI_MessageConversionError" => FORMAT;
+        exact "AI_UnsupportedFunctionalityError" => FORMAT.of_this_model();
+        broad "AI_InvalidResponseDataError" => SERVER_ERROR;
+        broad "GatewayAuthenticationError" => AUTH;
+        broad "GatewayRateLimitError" => RATE_LIMIT;
+        broad "GatewayModelNotFoundError" => MODEL_NOT_FOUND;
+        broad "GatewayTimeoutError" => TIMEOUT;
+        weak "GatewayInvalidRequestError" => FORMAT;
+        weak "GatewayInternalServerError" => SERVER_ERROR;
     }
 }
 

@@ -58,5 +58,18 @@ vendor_rules! {
         exact "PROHIBITED_CONTENT" => CONTENT_POLICY;
         exact "BLOCKLIST" => CONTENT_POLICY;
         exact "SPII" => CONTENT_POLICY;
+        exact "SAFETY" => CONTENT_POLICY;
+        exact "RECITATION" => CONTENT_POLICY;
+        exact "IMAGE_SAFETY" => CONTENT_POLICY;
+        exact "MALFORMED_FUNCTION_CALL" => EMPTY_RESPONSE;
+        exact "UNEXPECTED_TOOL_CALL" => EMPTY_RESPONSE;
+        // A candidate that ended well and is reported as a failure held nothing.
+        weak "STOP" => EMPTY_RESPONSE;
+        weak "MAX_TOKENS" => EMPTY_RESPONSE;
+    }
+    from "https://github.com/google-gemini/gemini-cli/blob/main/packages/core/src/core/geminiChat.ts" {
+        exact "InvalidStreamError" => EMPTY_RESPONSE;
+        exact "NO_FINISH_REASON" => EMPTY_RESPONSE;
+        exact "NO_RESPONSE_TEXT" => EMPTY_RESPONSE;
     }
 }

@@ -135,6 +135,7 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Rule> {
         others::CEREBRAS,
         others::FIREWORKS,
         others::IFLOW,
+        others::TENCENT,
         others::VOLCENGINE,
         xai::RULES,
         zhipu::RULES,

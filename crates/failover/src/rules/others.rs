@@ -1,4 +1,4 @@
-//! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Volcengine.
+//! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Tencent, Volcengine.
 
 use super::{outcome::*, vendor_rules};
 use crate::verdict::Scope;
@@ -13,7 +13,9 @@ vendor_rules! {
         exact "1300" => RATE_LIMIT;
         exact "1500" => MODEL_NOT_FOUND;
         exact "invalid_request_message_order" => FORMAT;
-        exact "invalid_request_prompt" => FORMAT;
+        // Code 3051 under this type is an overflow, and the message says so too.
+        broad "invalid_request_prompt" => FORMAT;
+        exact "3051" => OVERFLOW;
         exact "context_length_exceeded" => OVERFLOW;
         exact "service_tier_capacity_exceeded" => RATE_LIMIT.on(Scope::Model);
         exact "3505" => RATE_LIMIT.on(Scope::Model);
@@ -53,6 +55,7 @@ vendor_rules! {
     TOGETHER: Together "together"
     from "https://docs.together.ai/docs/error-codes" {
         exact "credit_limit_exceeded" => BILLING;
+        exact "model_not_available" => MODEL_NOT_FOUND;
         exact "dynamic_request_limited" => RATE_LIMIT.on(Scope::Model);
         exact "dynamic_token_limited" => RATE_LIMIT.on(Scope::Model);
     }
@@ -88,6 +91,36 @@ vendor_rules! {
         exact "449" => RATE_LIMIT;
         exact "514" => SERVER_ERROR;
         exact "40303" => RATE_LIMIT;
+    }
+}
+
+vendor_rules! {
+    /// Tencent Cloud names an error `Family.Detail`; a family of one meaning is listed by its name alone.
+    TENCENT: Tencent "tencent"
+    from "https://www.tencentcloud.com/document/api/1284/75543" {
+        exact "AuthFailure" => AUTH;
+        exact "UnauthorizedOperation" => AUTH;
+        exact "FailedOperation.UserUnAuthError" => AUTH;
+        exact "FailedOperation.ServiceNotActivated" => AUTH;
+        exact "FailedOperation.ServiceStop" => BILLING;
+        exact "FailedOperation.ServiceStopArrears" => BILLING;
+        exact "FailedOperation.ResourcePackExhausted" => BILLING;
+        exact "FailedOperation.FreeResourcePackExhausted" => BILLING;
+        exact "ResourceInsufficient.ChargeResourceExhaust" => BILLING;
+        exact "ResourceUnavailable.InArrears" => BILLING;
+        exact "ResourceUnavailable.LowBalance" => BILLING;
+        exact "LimitExceeded" => RATE_LIMIT;
+        exact "RequestLimitExceeded" => RATE_LIMIT;
+        exact "FailedOperation.EngineServerLimitExceeded" => RATE_LIMIT;
+        exact "FailedOperation.EngineRequestTimeout" => TIMEOUT;
+        exact "FailedOperation.EngineServerError" => SERVER_ERROR;
+        weak "FailedOperation" => SERVER_ERROR;
+        weak "InternalError" => SERVER_ERROR;
+        broad "InvalidParameter" => FORMAT;
+        broad "InvalidParameterValue" => FORMAT;
+        exact "InvalidParameterValue.Model" => MODEL_NOT_FOUND;
+        exact "MissingParameter" => FORMAT;
+        exact "UnknownParameter" => FORMAT;
     }
 }
 

@@ -105,6 +105,7 @@ fn what_shows_no_call_of_a_provider_is_local() {
         json!("operation timed out"),
         json!({"name": "NotFoundError", "message": "no such row"}),
         json!({"message": "Something odd"}),
+        json!({"name": "Error", "message": "I could not remember the member limit exceeded"}),
         json!("the door lock is stale and rusty"),
     ] {
         let said = say(&value, Surface::Auto);
@@ -117,6 +118,23 @@ fn what_shows_no_call_of_a_provider_is_local() {
     let prose =
         json!("This model's maximum context length is 4096 tokens, however you requested 5000 tokens");
     assert_eq!(say(&prose, Surface::Auto).code.to_string(), "request.context_overflow");
+}
+
+#[test]
+fn what_lies_beneath_a_clients_error_says_what_broke() {
+    for (cause, code) in [
+        (
+            json!({"name": "SocketError", "code": "UND_ERR_SOCKET", "message": "other side closed"}),
+            "provider.timeout",
+        ),
+        (
+            json!({"name": "FetchError", "message": "failed, reason: self-signed certificate in certificate chain"}),
+            "local.tls_trust",
+        ),
+    ] {
+        let error = json!({"provider": "xai", "name": "APIConnectionError", "message": "Connection error.", "cause": cause});
+        assert_eq!(say(&error, Surface::Provider).code.to_string(), code, "{error}");
+    }
 }
 
 #[test]

@@ -58,6 +58,13 @@ fn throttles_come_under_400_402_and_413() {
         ),
         "request.unsatisfiable",
     );
+    // The same in a body, beside the same exact code.
+    check(
+        Signal::status(429).from_provider("openai").with_body(
+            br#"{"error":{"message":"Request too large for x on tokens per min (TPM): Limit 30000, Requested 40000.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+        ),
+        "request.unsatisfiable",
+    );
 }
 
 #[test]

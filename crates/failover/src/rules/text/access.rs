@@ -107,7 +107,8 @@ text_rules! {
          has been retired|been shut down|decommissioned|has been removed|end of its life|reached the end|\
          no endpoints found|no allowed providers|not supported when using|no longer supported|\
          not been activated|has not activated|is not enabled|not loaded|not deployed|not included in|\
-         incorrect model id|invalid model id|wrong model",
+         incorrect model id|invalid model id|wrong model|unable to access model|unable to access non serverless model|\
+         too large to be loaded|no such languagemodel",
         "!file|image url|tool|parameter|function|at capacity|high demand|overloaded|try again|temporarily"
     ]
         => MODEL_NOT_FOUND, REFUSED.except(Statuses::S401), "https://developers.openai.com/docs/guides/error-codes";

@@ -50,7 +50,7 @@ text_rules! {
          system is currently|exceeds the capacity|queue is full|queue full|queue exceeded|capacity available|\
          model is not ready|model not ready|not ready for inference|model is loading|\
          model is currently loading|loading model|is currently loading|is still loading|warming up|cold start|\
-         resource is temporarily|resources are temporarily",
+         resource is temporarily|resources are temporarily|degraded function|worker local total request limit",
         "!your account|rate limit exceeded|per minute|your quota"
     ]
         => OVERLOADED, BUSY, "https://developers.openai.com/docs/guides/error-codes";
@@ -98,10 +98,13 @@ text_rules! {
         => RATE_LIMIT, LIMITED, "https://developers.openai.com/docs/guides/error-codes";
     "usage" (alone) [
         "usage limit|usage limits|usage quota|weekly limit|monthly limit|daily limit|hourly limit|\
-         hit your limit|exceeded your limit|exceeded the limit|limit reached|limit has been reached|\
-         limit exceeded|reached your limit|session limit|token usage|resource exhausted|\
-         resource has been exhausted|resourceexhausted|exhausted your|limit exhausted|limitation|fair use|\
-         cooling down|cooldown|model cooldown"
+         hit your limit|exceeded your limit|reached your limit|session limit|token usage|resource exhausted|\
+         resource has been exhausted|resourceexhausted|exhausted your|fair use|model cooldown"
+    ]
+        => RATE_LIMIT, LIMITED, "https://github.com/openai/codex/issues/4172";
+    "limit" [
+        "exceeded the limit|limit reached|limit has been reached|limit exceeded|limit exhausted|limitation|\
+         cooling down|cooldown"
     ]
         => RATE_LIMIT, LIMITED, "https://github.com/openai/codex/issues/4172";
     "zh" (alone) [

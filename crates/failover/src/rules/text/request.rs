@@ -34,7 +34,7 @@ text_rules! {
     "harmful" (alone) [
         "inappropriate content|sensitive content|sensitive information|harmful content|unsafe content|\
          may contain sensitive|considered high risk|content exists risk|new sensitive|prohibited content|\
-         prohibited use policy|sexual content|sensitive words"
+         prohibited use policy|sexual content|sensitive words|nsfw content"
     ]
         => CONTENT_POLICY, REFUSED, "https://help.aliyun.com/en/model-studio/error-code";
     "blocked" (alone) ["blocked", "safety|prohibited|content filters|guardrail|guardrails|blocklist|recitation"]
@@ -58,9 +58,11 @@ text_rules! {
     "thinking" (alone) [
         "thinking blocks|thinking block|redacted thinking|reasoning content|reasoning item",
         "cannot be modified|can not be modified|must remain|must be passed back|missing|without its required|\
-         must be followed"
+         must be followed|must start with"
     ]
         => REPLAY_INVALID, Statuses::REQUEST, "https://platform.claude.com/docs/en/build-with-claude/extended-thinking";
+    "pair" (alone) ["of type reasoning|of type function call|of type message", "without its required"]
+        => REPLAY_INVALID, Statuses::REQUEST, "https://platform.openai.com/docs/guides/reasoning";
     "encrypted" (alone) [
         "encrypted content|encrypted reasoning",
         "could not|cannot|invalid|failed|not be|verif*|decrypt*|parsed"
@@ -122,7 +124,8 @@ text_rules! {
          maximum allowed input length|maximum allowed length|allowed input length|max prompt tokens|\
          token count exceeds|is longer than|longer than the model|too large for model|exceeds max length|\
          maximum number of input tokens|input tokens exceeded|tokens too long|max input characters|\
-         exceeds the token limit|exceeded the token limit|exceeds token limit|max input length",
+         exceeds the token limit|exceeded the token limit|exceeds token limit|max input length|\
+         is too large to process",
         "!per minute|per day|tpm|please wait|wait before|rate limit*|image|file|audio|string too long|\
          password|name|took too long|takes too long|taking too long"
     ]

@@ -23,7 +23,9 @@ text_rules! {
          unknown certificate authority|unknown issuer|certificate is not trusted|certificate not trusted|\
          untrusted root|certificate is not yet valid|invalid peer certificate|\
          certificate signed by unknown authority|hostname ip does not match certificate|\
-         does not match certificate|cert has expired"
+         does not match certificate|cert has expired|certificate has been revoked|certificate is revoked|\
+         certificate authority is invalid|sslcertverificationerror|unknownissuer|err cert authority invalid|\
+         err cert date invalid|err cert common name invalid|err cert revoked|certificate is not valid for"
     ]
         => TLS_TRUST, Statuses::UNSAID, "https://nodejs.org/api/tls.html#x509-certificate-error-codes";
 }
@@ -52,7 +54,9 @@ text_rules! {
          disconnected before|before completion|upstream connect error|reset before headers|bad record mac|\
          ssl handshake|tls handshake|handshake failure|handshake failed|handshake timeout|ssl error|ssl alert|\
          remoteprotocolerror|connecterror|readerror|apiconnectionerror|websocket closed|websocket connection|\
-         goaway|go away|network"
+         goaway|go away|network|error sending request|error decoding response body|\
+         connection attempts failed|incompletemessage|invalid response body while trying to fetch|\
+         response payload is not completed"
     ]
         => TIMEOUT, NO_ANSWER.except(Statuses::S500), "https://nodejs.org/api/errors.html#common-system-errors";
     "connection-500" [
@@ -70,9 +74,28 @@ text_rules! {
         "empty response|response is empty|response was empty|empty stream|empty content|empty completion|\
          empty message|empty output|returned no content|returned no choices|no choices|returned an empty|\
          returned empty|no content was returned|no output was generated|response contained no|response had no|\
-         no response body|without content"
+         no response body|without content|without any content|without a finish reason|no finish reason|\
+         no output generated|no response text|no assistant message|no assistant messages|\
+         did not provide any assistant messages"
     ]
         => EMPTY_RESPONSE, Statuses::UNSAID.and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/2339";
+}
+
+text_rules! {
+    /// A model that runs beside the server and broke: local servers say so under any status, 400 among them.
+    ENGINE "engine":
+    "gone" for [Local] [
+        "model has crashed|model crashed|runner process|failed to load model|error loading model|model unloaded|\
+         model was unloaded|insufficient system resources|no longer running|cuda error|out of memory|exit code"
+    ]
+        => SERVER_ERROR, Statuses::UNSAID.and(Statuses::S400).and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1057";
+}
+
+text_rules! {
+    /// Words too short to count beside any others: how `fetch` and Go's client report an answer that broke off.
+    BARE "bare-transport":
+    "broken-off" (vague) ["terminated|eof"]
+        => TIMEOUT, Statuses::UNSAID, "https://undici.nodejs.org/#/docs/api/Errors";
 }
 
 text_rules! {
@@ -84,7 +107,7 @@ text_rules! {
          an error occurred|bad gateway|web server is down|invalid response from|upstream error|\
          unexpectedly stopped|model runner has|has crashed|crashed|exit code|exit status|has terminated|\
          failed to load model|out of memory|cuda error|panic|service error|system error|returned an error|\
-         request failed|failed to process"
+         request failed|failed to process|no longer running"
     ]
         => SERVER_ERROR, Statuses::UNSAID, "https://platform.claude.com/docs/en/api/errors";
     "zh" (vague) ["内部错误|系统错误|服务器错误|服务异常|系统异常|未知错误|服务错误|处理失败|调用失败"]
