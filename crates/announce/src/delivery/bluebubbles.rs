@@ -25,13 +25,14 @@ pub(super) const TABLE: Table = Table {
             "recipient is not registered", "the recipient is not", "not registered with imessage",
             "can't get chat id", "can't get buddy", "can't get participant", "invalid chat guid",
             "could not find chat", "no chat found", "no participants",
+            "can’t get chat id", "can’t get buddy", "can’t get participant",
         }
         AUTH {
             "not authorized to send apple events", "missing server password", "invalid password",
             "not authorised", "full disk access", "automation permission",
         }
         TRANSIENT {
-            "application isn't running", "messages got an error: connection is invalid",
+            "application isn't running", "application isn’t running", "messages got an error: connection is invalid",
             "imessage is not enabled", "private api helper is not connected",
             "private api is not enabled", "imessage private api is not",
         }

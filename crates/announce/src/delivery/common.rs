@@ -10,15 +10,15 @@ pub(super) const TABLE: Table = Table {
         GONE {
             "channel_not_found", "user_not_found", "chat_not_found", "room_not_found", "recipient_not_found",
             "target_not_found", "conversation_not_found", "group_not_found", "channel_archived", "is_archived",
-            "user_blocked", "recipient_blocked", "not_in_channel", "not_a_member", "invalid_recipient", "unsubscribed",
+            "BlockedByActor", "BlockedActor", "RecordNotFound", "user_blocked", "recipient_blocked", "not_in_channel", "not_a_member", "invalid_recipient", "unsubscribed",
         }
         AUTH {
-            "invalid_token", "token_expired", "expired_token", "invalid_auth", "not_authed",
+            "InvalidToken", "ExpiredToken", "AccountTakedown", "invalid_token", "token_expired", "expired_token", "invalid_auth", "not_authed",
             "missing_scope", "insufficient_scope", "permission_denied", "forbidden", "invalid_signature", "invalid_grant",
             "invalid_client", "access_denied", "account_suspended",
         }
         PAYLOAD {
-            "message_too_long", "msg_too_long", "invalid_payload", "invalid_request", "invalid_argument", "bad_request",
+            "BlobTooLarge", "message_too_long", "msg_too_long", "invalid_payload", "invalid_request", "invalid_argument", "bad_request",
             "validation_error", "payload_too_large", "unsupported_media_type", "empty_message",
         }
         LIMITED_BOT {
@@ -47,7 +47,7 @@ pub(super) const TABLE: Table = Table {
             "unable to find the user", "cannot find channel", "cannot find user", "could not find channel",
             "could not find user", "could not find the channel", "could not find the user", "couldn't find channel",
             "couldn't find user", "requested entity was not found", "subscription has expired",
-            "subscription has unsubscribed", "unregistered user",
+            "subscription has unsubscribed", "unregistered user", "recipient has disabled", "could not locate record",
         }
         MOVED { "chat has been migrated", "channel has been moved", "user has moved", "address has changed", "mailbox has moved" }
         AUTH {

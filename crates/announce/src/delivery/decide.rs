@@ -120,8 +120,10 @@ fn rule(channel: Channel, code: &Word<'_>) -> Option<&'static Rule> {
 
 /// Whether a text may add to what structure said: which of two meanings a code has, or how long to wait.
 fn leaves_open(signal: &Signal<'_>, found: &Found) -> bool {
-    matches!(found.rule, "matrix.M_FORBIDDEN" | "feishu.230001" | "whatsapp.100")
-        || signal.retry_after.is_none() && found.is_retried()
+    matches!(
+        found.rule,
+        "matrix.M_FORBIDDEN" | "feishu.230001" | "whatsapp.100" | "googlechat.PERMISSION_DENIED"
+    ) || signal.retry_after.is_none() && found.is_retried()
 }
 
 /// A code with two meanings, beside a text that says it is the target's: the room of Matrix's `M_FORBIDDEN`, the
@@ -131,6 +133,9 @@ fn about_target(scan: &Scan<'_>, found: Found) -> Found {
         "matrix.M_FORBIDDEN" if scan.room => "matrix.room",
         "feishu.230001" if scan.receiver => "feishu.receiver",
         "whatsapp.100" if scan.receiver => "whatsapp.receiver",
+        "googlechat.PERMISSION_DENIED" if scan.own.is_some_and(|own| own.class == rules::GONE) => {
+            "googlechat.space"
+        }
         _ => return found,
     };
     Found::new(name, rules::GONE, DeliveryEvidence::Text, Certainty::Likely)
@@ -157,7 +162,9 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
     let numbers = || scan.numbers.iter().flatten().copied();
     let stated =
         || numbers().filter_map(|number| number.parse().ok()).find(|status| (400..=599).contains(status));
-    let status = signal.status.or(scan.status).or_else(stated);
+    // Some answer 200 and state the status of the failure in their text.
+    let failed = signal.status.filter(|status| *status >= 300);
+    let status = failed.or(scan.status).or_else(stated).or(signal.status);
     let by_number = || {
         let channel = signal.channel.filter(|channel| !channel.is_layer())?;
         let rule = numbers().find_map(|number| rule(channel, &Word::Text(number.into())))?;
@@ -170,6 +177,13 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
             scan.status.filter(|_| channel == Channel::Irc).map(|status| Word::Number(status.into()));
         let whole = |message: &Cow<'_, str>| rule(channel, &Word::Text(message.as_ref().into()));
         let found = numeric.and_then(|numeric| rule(channel, &numeric));
+        // `:server 401 nick ...`: behind who says it.
+        let behind = |message: &Cow<'_, str>| {
+            let numeric = message.strip_prefix(':')?.split(' ').nth(1)?;
+            rule(channel, &Word::Text(numeric.into()))
+        };
+        let found =
+            found.or_else(|| signal.messages.iter().filter(|_| channel == Channel::Irc).find_map(behind));
         let found =
             found.or_else(|| signal.messages.iter().filter(|message| is_code(message)).find_map(whole))?;
         Some(about_target(scan, Found::by(found, DeliveryEvidence::Code, Certainty::Certain)))
@@ -186,7 +200,7 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
         .map(|_| MOVED)
         .or_else(by_number)
         .or_else(by_whole)
-        .or_else(|| email::by_reply(signal, status))
+        .or_else(|| email::by_reply(signal, status, scan.own))
         .or_else(|| (status == Some(429)).then(|| status::limited(signal.channel)))
         .or_else(own)
         .or_else(|| layer_code(signal, Channel::Gateway))
@@ -232,7 +246,11 @@ fn transport(signal: &Signal<'_>, scan: &Scan<'_>, status: Option<u16>) -> Optio
         .or_else(|| scan.transport.map(|rule| Found::by(rule, DeliveryEvidence::Text, Certainty::Guess)))
         .or_else(|| scan.errno.map(|rule| Found::by(rule, DeliveryEvidence::Text, Certainty::Guess)))?;
     let may_have_left = found.class.effect != Effect::None;
-    Some(if signal.connecting && may_have_left {
+    let connecting = signal.connecting
+        || scan
+            .transport
+            .is_some_and(|rule| rule.class == rules::TRANSIENT && rule.key.starts_with("connect e"));
+    Some(if connecting && may_have_left {
         // Whatever happened, it happened before there was a connection.
         Found::new("transport.connecting", rules::TRANSIENT, DeliveryEvidence::Transport, Certainty::Likely)
     } else {

@@ -7,7 +7,7 @@
 use super::{
     channel::Channel,
     decide::Found,
-    rules::{AUTH, Class, GONE, LIMITED_BOT, MOVED, PAYLOAD, TRANSIENT, Table, rows},
+    rules::{AUTH, Class, GONE, LIMITED_BOT, MOVED, PAYLOAD, Rule, TRANSIENT, Table, rows},
     signal::Signal,
     verdict::{Certainty, DeliveryEvidence},
 };
@@ -50,15 +50,21 @@ pub(super) const TABLE: Table = Table {
         PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected" }
         LIMITED_BOT {
             "too many messages", "too many login attempts", "daily user sending", "daily sending quota exceeded", "throttling failure",
-            "greylisted", "recipient address rejected: greylisted", "maximum sending rate exceeded",
+            "error: too much mail", "too much mail", "maximum sending rate exceeded",
         }
-        TRANSIENT { "greeting never received", "requested action aborted", "temporary lookup failure", "try again later" }
+        TRANSIENT { "greylisted", "recipient address rejected: greylisted", "greylisting", "greeting never received", "requested action aborted", "temporary lookup failure", "try again later" }
         CUT { "connection closed unexpectedly", "unexpected socket close" }
     },
 };
 
 /// What an SMTP reply says, if the error holds one.
-pub(super) fn by_reply(signal: &Signal<'_>, status: Option<u16>) -> Option<Found> {
+///
+/// `own` is the rule of its text: of a refusal by policy for now, only the words say that it is one of rate.
+pub(super) fn by_reply(
+    signal: &Signal<'_>,
+    status: Option<u16>,
+    own: Option<&'static Rule>,
+) -> Option<Found> {
     match signal.channel {
         Some(Channel::Email) => {}
         Some(_) => return None,
@@ -75,6 +81,10 @@ pub(super) fn by_reply(signal: &Signal<'_>, status: Option<u16>) -> Option<Found
         Some(_) => return None,
         None if mail => by_plain(status?)?,
         None => return None,
+    };
+    let (rule, class) = match own.filter(|own| rule == "email.greylisted" && own.class == LIMITED_BOT) {
+        Some(own) => (own.id, own.class),
+        None => (rule, class),
     };
     Some(Found { rule, class, evidence: DeliveryEvidence::Code, certainty: Certainty::Certain })
 }
@@ -101,7 +111,8 @@ const fn by_enhanced(class: u8, subject: u8, detail: u16) -> Option<(&'static st
         (4, 7, 28 | 650 | 500..=599) | (4, 2, 1) | (5, 4, 5) | (4, 4, 5) | (4, 3, 2) => {
             ("email.rate", LIMITED_BOT)
         }
-        (4, 7, 1 | 8) => ("email.greylisted", LIMITED_BOT),
+        // RFC 6647: greylisting is a failure for now, and no count of what was sent.
+        (4, 7, 1 | 8) => ("email.greylisted", TRANSIENT),
         (4, ..) => ("email.4yz", TRANSIENT),
         (5, 1, 6) => ("email.moved", MOVED),
         (5, 1, 7 | 8) => ("email.sender", AUTH),

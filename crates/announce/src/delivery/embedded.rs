@@ -29,7 +29,11 @@ pub(super) fn may_hold_json(text: &str) -> bool {
 
 /// Where the first object of a text starts.
 pub(super) fn start(text: &str) -> Option<usize> {
-    text::cut(text, LONGEST_PREFIX).find('{')
+    let start = text::cut(text, LONGEST_PREFIX).find('{')?;
+    // Ruby shows a hash as `{"ok"=>false}`: a text that states what it holds in words.
+    let mut behind = text[start..].split('"');
+    let is_hash = behind.nth(2).is_some_and(|behind| behind.starts_with("=>"));
+    (!is_hash).then_some(start)
 }
 
 /// Reads the object that `text` begins with into `signal`; `keep` keeps a piece of it. False if it is no object.

@@ -37,7 +37,8 @@ pub(super) const TABLE: Table = Table {
         GONE {
             "this chat app is not a member", "the app is not a member", "bot is not a member",
             "chat app not found", "google chat app not found", "space not found",
-            "requested entity was not found",
+            "requested entity was not found", "the caller is not a member", "caller is not a member",
+            "dms are disabled", "the user has blocked", "user has blocked",
         }
     },
 };

@@ -115,7 +115,10 @@ impl<'m> Pass<'_, 'm> {
                 continue;
             }
             if begins && !byte.is_ascii_whitespace() {
-                self.begin(at);
+                // No text begins with what parts the fields of an object.
+                if !matches!(byte, b'=' | b',' | b'{' | b'}' | b'.') {
+                    self.begin(at);
+                }
                 begins = false;
             }
             let next = |nth: usize| bytes.get(at + nth).copied().unwrap_or(b' ');
@@ -159,7 +162,10 @@ impl<'m> Pass<'_, 'm> {
             }
         }
         let [own, gateway, common, transport] = longest.map(|found| found.map(|(_, rule)| rule));
-        self.text = self.text.or(own);
+        // What says why counts more than that it failed.
+        if self.text.is_none_or(|known| known.class == BROKEN) {
+            self.text = own.or(self.text);
+        }
         // The tables of the layers are asked as if they were the channel's, where they are.
         self.scan.gateway = self.scan.gateway.or(gateway);
         self.scan.common = self.scan.common.or(common);

@@ -359,10 +359,10 @@ impl<'e> Signal<'e> {
         }
     }
 
-    /// Telegram's `error_code` and many a `code` repeat the status.
+    /// Telegram's `error_code` and many a `code` repeat the status. A proxy's own is not among them: no body repeats it.
     fn infer_status(&mut self) {
         if self.status.is_none() {
-            self.status = self.codes.iter().find_map(Word::status);
+            self.status = self.codes.iter().find_map(Word::status).filter(|status| *status != 407);
         }
     }
 

@@ -7,7 +7,8 @@ use super::rules::{Table, rows};
 
 pub(super) const TABLE: Table = Table {
     source: "github.com/AsamK/signal-cli/blob/master/man/signal-cli.1.adoc#exit-codes; \
-             github.com/AsamK/signal-cli/blob/master/man/signal-cli-jsonrpc.5.adoc",
+             github.com/AsamK/signal-cli/blob/master/man/signal-cli-jsonrpc.5.adoc; \
+             github.com/AsamK/signal-cli/issues/698",
     codes: rows! { "signal";
         AUTH { "-4", "UntrustedIdentityException", "IDENTITY_FAILURE", "NotRegisteredException", "AuthorizationFailedException" }
         LIMITED_BOT { "-5", "-6", "RateLimitException", "ProofRequiredException", "RATE_LIMIT_FAILURE", "PROOF_REQUIRED_FAILURE" }
@@ -29,7 +30,7 @@ pub(super) const TABLE: Table = Table {
         }
         LIMITED_BOT {
             "rate limit", "failed to send message due to rate limiting", "captcha", "proof required",
-            "[429]", "statuscode: 429",
+            "[429]", "statuscode: 429", "[413]", "statuscode: 413",
         }
         PAYLOAD { "attachment", "no message content", "message is too long" }
         BROKEN { "failed to send message", "connection closed unexpectedly", "network failure" }

@@ -6,7 +6,9 @@
 use super::{
     channel::Channel,
     decide::Found,
-    rules::{AUTH, BROKEN, Class, DONE, GONE, LIMITED_BOT, LIMITED_CHAT, PAYLOAD, TRANSIENT, UNCERTAIN},
+    rules::{
+        AUTH, BROKEN, Class, DONE, GONE, LIMITED_BOT, LIMITED_CHAT, MOVED, PAYLOAD, TRANSIENT, UNCERTAIN,
+    },
     verdict::{Certainty, DeliveryEvidence},
 };
 
@@ -27,6 +29,8 @@ pub(super) fn alone(channel: Option<Channel>, status: u16) -> Option<Found> {
 
 const fn class(channel: Option<Channel>, status: u16) -> Option<(&'static str, Class)> {
     Some(match (status, channel) {
+        // For good; 302 and 307 are for now, and who did not follow them knows nothing.
+        (301 | 308, _) => ("status.308", MOVED),
         // The Bot API answers 403 for one chat only and 404 for a token that is not one.
         (403, Some(Channel::Telegram | Channel::Teams)) => ("status.403.chat", GONE),
         (404, Some(Channel::Telegram)) => ("status.404.token", AUTH),
@@ -40,10 +44,13 @@ const fn class(channel: Option<Channel>, status: u16) -> Option<(&'static str, C
         (409, _) => ("status.409", UNCERTAIN),
         (410, _) => ("status.410", GONE),
         (412, Some(Channel::Teams)) => ("status.412", TRANSIENT),
+        // Signal's servers say with it that too much is sent, as they do with 429.
+        (413, Some(Channel::Signal)) => ("status.413.limited", LIMITED_BOT),
         (413, _) => ("status.413", PAYLOAD),
         (420, _) => ("status.420", LIMITED_BOT),
         (423 | 425, _) => ("status.425", TRANSIENT),
-        // The web client of WhatsApp ends its connection with this status.
+        // The web client of WhatsApp ends its connection with these: another client took it over, or it was lost.
+        (440, Some(Channel::WhatsApp)) => ("status.440.replaced", TRANSIENT),
         (428, Some(Channel::WhatsApp)) => ("status.428.closed", BROKEN),
         (429, _) => ("status.429", LIMITED_BOT),
         // A client that closed the request, as nginx and others count it.

@@ -11,7 +11,7 @@ pub(super) const TABLE: Table = Table {
             "MessageWritesBlocked", "ActivityNotFoundInConversation", "ForbiddenOperationException",
             "InvalidBotApiHost", "BotDisabledByAdmin", "UserNotFound",
         }
-        AUTH { "Unauthorized", "NotEnoughPermissions", "Forbidden", "InvalidAuthenticationToken" }
+        AUTH { "Unauthorized", "NotEnoughPermissions", "Forbidden", "InvalidAuthenticationToken", "invalid_client", "unauthorized_client" }
         PAYLOAD {
             "MessageSizeTooBig", "BadSyntax", "BadArgument", "Bad Argument", "ActivityConflict", "InvalidRequest",
         }

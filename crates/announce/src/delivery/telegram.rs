@@ -10,7 +10,22 @@ use super::rules::{Table, rows};
 pub(super) const TABLE: Table = Table {
     source: "core.telegram.org/bots/api#making-requests; github.com/tdlib/telegram-bot-api; \
              core.telegram.org/api/errors; github.com/TelegramBotAPI/errors; github.com/vrumger/telegram-errors",
-    codes: &[],
+    codes: rows! { "telegram";
+        GONE {
+            "PEER_ID_INVALID", "CHAT_WRITE_FORBIDDEN", "CHAT_ADMIN_REQUIRED", "CHAT_RESTRICTED", "CHANNEL_PRIVATE",
+            "USER_IS_BLOCKED", "USER_DEACTIVATED", "INPUT_USER_DEACTIVATED", "USER_BANNED_IN_CHANNEL",
+            "ChatWriteForbiddenError", "ChatAdminRequiredError", "ChatRestrictedError", "ChannelPrivateError",
+            "PeerIdInvalidError", "UserIsBlockedError", "UserDeactivatedError", "InputUserDeactivatedError",
+            "UserBannedInChannelError",
+        }
+        AUTH {
+            "AUTH_KEY_UNREGISTERED", "AUTH_KEY_DUPLICATED", "SESSION_REVOKED", "USER_DEACTIVATED_BAN",
+            "AuthKeyUnregisteredError", "AuthKeyDuplicatedError", "SessionRevokedError", "UserDeactivatedBanError",
+        }
+        PAYLOAD { "MESSAGE_TOO_LONG", "MESSAGE_EMPTY", "MessageTooLongError", "MessageEmptyError" }
+        LIMITED_CHAT { "FloodWaitError", "SlowModeWaitError", "FloodWait", "SlowmodeWait" }
+        LIMITED_BOT { "PeerFloodError" }
+    },
     texts: rows! { "telegram";
         GONE {
             "chat not found", "user not found", "bot was blocked", "bot was kicked", "bot is not a member",

@@ -57,7 +57,7 @@ const REASONS: [(&str, u16); 7] = [
 /// An HTTP status that stands at the beginning of a text: `403: Forbidden`, `429 Too Many Requests`, `HTTP 503`,
 /// `status code 500`.
 pub(super) fn status(rest: &[u8]) -> Option<u16> {
-    const LEADS: [&str; 10] = [
+    const LEADS: [&str; 11] = [
         "http/1.1 ",
         "http/1.0 ",
         "http/2 ",
@@ -68,6 +68,8 @@ pub(super) fn status(rest: &[u8]) -> Option<u16> {
         "statuscode: ",
         "status: ",
         "status ",
+        // What the webhooks of Teams answer under 200.
+        "microsoft teams endpoint returned http error ",
     ];
     if let Some((_, status)) = REASONS.iter().find(|(words, _)| {
         let (head, tail) = rest.split_at_checked(words.len()).unwrap_or((&[], &[]));
@@ -77,7 +79,7 @@ pub(super) fn status(rest: &[u8]) -> Option<u16> {
         return Some(*status);
     }
     let rest = match rest.first()? {
-        b'h' | b'H' | b's' | b'S' => LEADS.iter().find_map(|lead| {
+        b'h' | b'H' | b's' | b'S' | b'm' | b'M' => LEADS.iter().find_map(|lead| {
             let (head, tail) = rest.split_at_checked(lead.len())?;
             head.eq_ignore_ascii_case(lead.as_bytes()).then(|| tail.trim_ascii_start())
         })?,

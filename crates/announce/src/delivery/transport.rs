@@ -8,7 +8,8 @@ use super::rules::{Rule, Table, rows};
 pub(super) const TABLE: Table = Table {
     source: "man 3 errno; nodejs.org/api/errors.html#common-system-errors; undici.nodejs.org/#/docs/api/Errors; \
              docs.rs/reqwest/latest/reqwest/struct.Error; docs.python-requests.org/en/latest/api/#exceptions; \
-             www.python-httpx.org/exceptions; github.com/axios/axios#error-handling; pkg.go.dev/net#OpError",
+             www.python-httpx.org/exceptions; github.com/axios/axios#error-handling; pkg.go.dev/net#OpError; \
+             docs.oracle.com/javase/8/docs/api/java/net; api.dart.dev/dart-io/SocketException-class.html",
     codes: rows! { "transport";
         TRANSIENT {
             "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EAI_NODATA", "EHOSTUNREACH", "EHOSTDOWN",
@@ -16,7 +17,8 @@ pub(super) const TABLE: Table = Table {
             "ConnectTimeoutError", "ConnectTimeout", "ConnectionRefusedError", "ConnectError", "NewConnectionError",
             "NameResolutionError", "PoolTimeout", "ClientConnectorError", "ClientConnectorDNSError", "ProxyError",
             "ERR_SOCKET_CONNECTION_TIMEOUT", "ERR_TLS_HANDSHAKE_TIMEOUT", "ConnectionRefused", "FailedToOpenSocket",
-            "HostUnreachable", "NetworkUnreachable",
+            "HostUnreachable", "NetworkUnreachable", "UnknownHostException", "NoRouteToHostException", "ConnectException",
+            "HttpConnectTimeoutException",
         }
         CUT {
             "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "ESOCKETTIMEDOUT", "ETIME", "UND_ERR_SOCKET",
@@ -28,6 +30,7 @@ pub(super) const TABLE: Table = Table {
             "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "ServerDisconnectedError",
             "ServerTimeoutError", "SocketError", "HeadersTimeoutError", "BodyTimeoutError", "ChunkedEncodingError",
             "ConnectionReset", "ConnectionClosed", "BrokenPipe", "TimedOut", "UnexpectedEof", "IncompleteMessage",
+            "SocketTimeoutException", "HttpTimeoutException",
         }
         BROKEN {
             "ERR_NETWORK", "ESOCKET", "ENETRESET", "FetchError", "HttpError", "NetworkError", "RequestError",
@@ -44,7 +47,7 @@ pub(super) const TABLE: Table = Table {
             "unable to connect", "couldn't connect to server", "cannot connect to host", "all connection attempts failed",
             "tls handshake timeout", "client network socket disconnected before secure tls connection",
             "dial tcp", "i/o timeout while dialing", "service unavailable", "service temporarily unavailable",
-            "temporarily unavailable", "server is busy", "overloaded", "try again later", "websocket not open",
+            "failed host lookup", "connecting timed out", "temporarily unavailable", "server is busy", "overloaded", "try again later", "websocket not open",
             "websocket is not open", "not connected",
         }
         CUT {
