@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use moorline_announce::{DeliveryVerdict, classify_delivery};
+use moorline_announce::{DeliveryEvidence, DeliveryVerdict, classify_delivery};
 use moorline_failover::{Surface, explain, render};
 use moorline_taxonomy::{AnnounceVerdict, Code, Domain, Local, foreign, policy, redact};
 use serde::Deserialize;
@@ -202,7 +202,12 @@ fn of_delivery(value: &Value) -> Answer {
     // A lock that was in the way of a delivery, or a defect of the sender, says nothing about the channel.
     let local = match foreign::read(value) {
         foreign::Reading::Ours(found) => match found.code.domain() {
-            Domain::Coordination | Domain::Cancelled => true,
+            Domain::Coordination => true,
+            // A name or a text may be that of a client whose time for one send ran out.
+            Domain::Cancelled => match found.evidence {
+                foreign::Evidence::Wire | foreign::Evidence::Code => true,
+                foreign::Evidence::Name | foreign::Evidence::Errno | foreign::Evidence::Text => false,
+            },
             Domain::Local => verdict.rule == "none",
             Domain::Request | Domain::Provider | Domain::Delivery => false,
         },
@@ -211,7 +216,21 @@ fn of_delivery(value: &Value) -> Answer {
     if local {
         return Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall())));
     }
+    if let Some(explained) = distrust(value, &verdict) {
+        return Answer::Explained(Box::new(explained));
+    }
     Answer::Plain(delivery_json(&verdict))
+}
+
+/// A certificate that was not trusted: no channel spoke, and no repetition helps.
+fn distrust(value: &Value, verdict: &DeliveryVerdict) -> Option<moorline_failover::Explained> {
+    match verdict.evidence {
+        DeliveryEvidence::Code | DeliveryEvidence::Status => return None,
+        DeliveryEvidence::Text | DeliveryEvidence::Transport | DeliveryEvidence::None => {}
+    }
+    // The words and codes of trust are the same whoever was called.
+    let explained = explain(value, Surface::Provider, clock::wall());
+    (explained.code == Code::Local(Local::TlsTrust)).then_some(explained)
 }
 
 fn delivery_json(verdict: &DeliveryVerdict) -> Value {
