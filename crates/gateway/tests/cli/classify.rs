@@ -132,3 +132,21 @@ fn a_lock_error_beneath_a_thousand_causes_is_found_or_bounded_and_never_a_crash(
     assert_eq!(codes[3], "local.unclassified");
     assert_eq!(answers[4]["rule"], "input.not-json");
 }
+
+#[test]
+fn no_channel_spoke_where_trust_failed_or_the_client_gave_up() {
+    let lines = [
+        (
+            json!({"channel": "matrix", "name": "FetchError", "code": "DEPTH_ZERO_SELF_SIGNED_CERT", "message": "failed"}),
+            "local.tls_trust",
+        ),
+        (json!({"channel": "discord", "name": "AbortError", "message": "aborted"}), "delivery.uncertain"),
+        (json!({"channel": "discord", "code": "cancelled.user"}), "cancelled.user"),
+    ];
+    let input = lines.iter().map(|(line, _)| format!("{line}\n")).collect::<String>();
+    let (_, answers) = classify(&["--json", "--surface", "delivery"], input.as_bytes());
+    for ((line, code), answer) in lines.iter().zip(&answers) {
+        assert_eq!(answer["code"], *code, "{line}");
+    }
+    assert_eq!(answers.len(), lines.len());
+}
