@@ -99,11 +99,11 @@ impl Subscriptions {
                         kinds.as_ref().is_none_or(|kinds| kinds.contains(&notice.kind))
                     };
                     let wanting = self.all.iter().filter(|(_, kinds)| wants(kinds));
-                    wanting.map(|(id, _)| event(*id, &&*notice.json)).collect()
+                    wanting.map(|(id, _)| event(*id, notice.json.get())).collect()
                 }
                 Err(RecvError::Lagged(missed)) => {
                     metrics::notices_missed(missed);
-                    let lagged = json!({"event": "lagged", "missed": missed});
+                    let lagged = json!({"event": "lagged", "missed": missed}).to_string();
                     self.all.iter().map(|(id, _)| event(*id, &lagged)).collect()
                 }
                 // The engine is gone: nothing comes any more.
@@ -123,21 +123,10 @@ fn read<'a, T: Deserialize<'a>>(params: &'a str) -> Result<T, ErrorObjectOwned> 
     serde_json::from_str(params).map_err(|error| bad(&error.to_string()))
 }
 
-#[derive(Serialize)]
-struct Message<'a, T> {
-    jsonrpc: &'static str,
-    method: &'static str,
-    params: About<'a, T>,
-}
-
-#[derive(Serialize)]
-struct About<'a, T> {
-    subscription: u64,
-    result: &'a T,
-}
-
-fn event(subscription: u64, result: &impl Serialize) -> Bytes {
-    message_of(&Message { jsonrpc: "2.0", method: "event", params: About { subscription, result } })
+/// A notice for one subscription. Its JSON was made once, for everybody, when it was told; here it is only framed.
+fn event(subscription: u64, json: &str) -> Bytes {
+    let params = format_args!(r#"{{"subscription":{subscription},"result":{json}}}"#);
+    format!(r#"{{"jsonrpc":"2.0","method":"event","params":{params}}}"#).into()
 }
 
 fn message_of(message: &impl Serialize) -> Bytes {
@@ -148,4 +137,18 @@ fn message_of(message: &impl Serialize) -> Bytes {
 pub(super) fn needs_a_socket() -> ErrorObjectOwned {
     let why = "events come over a WebSocket: connect to this address with one, and send the call by itself";
     ErrorObject::owned(-32000, why, Some(Wire::new(Request::Format, why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_framed_as_it_is() {
+        let json = r#"{"event":"run_ended","text":"a \"quote\" and {braces}"}"#;
+        let framed: Value = serde_json::from_slice(&event(7, json)).unwrap();
+        let result: Value = serde_json::from_str(json).unwrap();
+        let params = json!({"subscription": 7, "result": result});
+        assert_eq!(framed, json!({"jsonrpc": "2.0", "method": "event", "params": params}));
+    }
 }
