@@ -11,6 +11,7 @@ use tokio::{task::coop, time::Instant as TokioInstant};
 use crate::{
     background::Watch,
     config::OnStale,
+    doubt::Doubt,
     error::{LockError, Relation, Report},
     evidence::{Judged, Sighting, Surroundings, judge_now},
     failpoint::step,
@@ -29,7 +30,7 @@ use crate::{
     sys::{
         clock::WallMs,
         fork,
-        fs::{self, FileId, Kind},
+        fs::{self, Kind},
         kernel,
         process::Identity,
     },
@@ -70,8 +71,7 @@ pub(crate) struct Acquisition<'a> {
     contended: usize,
     /// The last thing seen in the way, for the report.
     seen: Obstacle,
-    /// The live lock whose change woke this waiter, and how often it was looked at again since.
-    doubted: Option<(FileId, usize)>,
+    doubt: Doubt,
 }
 
 enum Look {
@@ -106,7 +106,7 @@ impl<'a> Acquisition<'a> {
             sighting: None,
             contended: 0,
             seen: Obstacle::Nothing,
-            doubted: None,
+            doubt: Doubt::default(),
         }
     }
 
@@ -137,11 +137,16 @@ impl<'a> Acquisition<'a> {
         deadline: Option<TokioInstant>,
         ticket: Ticket<LaneKey>,
     ) -> Result<Held, LockError> {
-        let mut spins = 0;
+        let (mut spins, mut last) = (0, false);
+        // The safety tick ended the sleep; whether the lock slept on was one whose end is reported.
+        let mut ticked = None;
         loop {
             let look = self
                 .look()
                 .map_err(|source| LockError::unavailable(&self.target.lock_path(), "acquire", source))?;
+            if let Some(was_open) = ticked.take() {
+                self.count_missed_wake(&look, was_open);
+            }
             match look {
                 Look::Acquired(published, taken_over) => {
                     stats::global().acquired();
@@ -161,7 +166,8 @@ impl<'a> Acquisition<'a> {
                 }
                 Look::Again if spins < MAX_SPINS => {
                     spins += 1;
-                    if deadline.is_some_and(|deadline| TokioInstant::now() >= deadline) {
+                    let over = deadline.is_some_and(|deadline| TokioInstant::now() >= deadline);
+                    if over && !last {
                         return Err(self.out_of_time());
                     }
                 }
@@ -179,11 +185,12 @@ impl<'a> Acquisition<'a> {
                     report.relation = Relation::ThisRun;
                     return Err(LockError::self_contention(report));
                 }
+                Look::Sleep { .. } if last => return Err(self.out_of_time()),
                 Look::Sleep { watch, at_most, pinned } => {
                     spins = 0;
                     stats::global().waited();
                     let id = pinned.as_ref().map(|judged| judged.stat.id);
-                    let limit = self.doubt(id).map_or(at_most, |soon| soon.min(at_most));
+                    let limit = self.doubt.soon(id, &self.seen).map_or(at_most, |soon| soon.min(at_most));
                     let slept =
                         within(deadline, sleep(watch.as_ref(), limit, self.target, pinned.as_ref())).await;
                     // The judged file stays open while it is watched: its inode number cannot come back as another lock.
@@ -191,11 +198,11 @@ impl<'a> Acquisition<'a> {
                     match slept {
                         Some(Woken::ByChange) => {
                             stats::global().woken();
-                            self.doubted = id.map(|id| (id, 0));
+                            self.doubt.woken(id);
                         }
-                        Some(Woken::ByTime) if limit == SAFETY_TICK => self.count_missed_wake(),
-                        Some(Woken::ByTime) => {}
-                        None => return Err(self.out_of_time()),
+                        Some(Woken::ByTime) => ticked = (limit == SAFETY_TICK).then(|| self.seen.is_open()),
+                        // One look more: an owner whose end was never reported is taken over, not named in an error.
+                        None => last = true,
                     }
                 }
             }
@@ -381,22 +388,6 @@ impl<'a> Acquisition<'a> {
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
     }
 
-    /// How soon to look again at a lock whose change woke this waiter and which still looks alive.
-    ///
-    /// The kernel reports a close before it drops the lease and the `flock`, and an unlink before the name is gone. Whoever
-    /// looks in between sees a live lock, and no further event comes. So a doubted lock is looked at a few times more;
-    /// then it is believed.
-    fn doubt(&mut self, id: Option<FileId>) -> Option<Duration> {
-        match &mut self.doubted {
-            Some((doubted, looks)) if Some(*doubted) == id => {
-                let soon = CONTENDED.get(*looks).copied();
-                *looks += 1;
-                soon
-            }
-            Some(_) | None => None,
-        }
-    }
-
     fn contended_delay(&mut self) -> Duration {
         let delay = CONTENDED[self.contended.min(CONTENDED.len() - 1)];
         self.contended += 1;
@@ -442,10 +433,16 @@ impl<'a> Acquisition<'a> {
         Ok(())
     }
 
-    fn count_missed_wake(&self) {
-        // Only a look that then succeeds shows that a wake-up was missed.
-        let free = matches!(fs::stat_at(self.target.dir(), self.target.lock_name()), Ok(None));
-        if free && !self.target.on_network() {
+    /// Only a look that then succeeds, or finds the owner dead, shows that a wake-up was missed. The death of an owner that
+    /// did not have the file open is reported to nobody.
+    fn count_missed_wake(&self, look: &Look, was_open: bool) {
+        let missed = match look {
+            Look::Acquired(_, None) => true,
+            Look::Acquired(_, Some(_)) => was_open,
+            Look::Again | Look::Sleep { .. } => was_open && self.seen.is_dead(),
+            Look::Stale | Look::OwnRun => false,
+        };
+        if missed && !self.target.on_network() {
             stats::global().safety_tick();
             tracing::warn!(lock = %self.target.lock_path().display(), "a wake-up was missed; the safety tick helped");
         }

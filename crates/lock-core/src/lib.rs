@@ -15,6 +15,7 @@ mod background;
 mod config;
 #[cfg(feature = "control")]
 pub mod control;
+mod doubt;
 mod error;
 mod evidence;
 #[cfg(feature = "testkit")]

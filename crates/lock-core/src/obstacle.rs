@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Relation, Report, pid_alive},
-    judge::{Evidence, Judgement, Own, Reason, State},
+    judge::{Evidence, Judgement, Own, Probe, Reason, State},
     record::Record,
     registry,
     sys::{
@@ -49,9 +49,29 @@ impl Obstacle {
 
     /// Whether it is a live lock that is to be reported.
     pub(crate) fn is_live_stale(&self) -> bool {
+        self.lock().is_some_and(|lock| lock.judgement.live_stale())
+    }
+
+    /// Whether it is a lock that somebody has open for writing, whose end the kernel therefore reports.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().is_some_and(|lock| lock.evidence.lease == Probe::Held)
+    }
+
+    /// Whether its owner seems to be closing it at this moment: the `flock` goes before the lease does.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_open()
+            && self.lock().is_some_and(|lock| lock.record.flock && lock.evidence.flock == Probe::Free)
+    }
+
+    /// Whether it is a lock whose owner is proven gone.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.lock().is_some_and(|lock| lock.judgement.removable())
+    }
+
+    fn lock(&self) -> Option<&SeenLock> {
         match self {
-            Self::Nothing | Self::Unreadable { .. } | Self::Guard { .. } => false,
-            Self::Lock(lock) => lock.judgement.live_stale(),
+            Self::Nothing | Self::Unreadable { .. } | Self::Guard { .. } => None,
+            Self::Lock(lock) => Some(lock),
         }
     }
 

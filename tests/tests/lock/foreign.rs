@@ -11,6 +11,7 @@ use std::{
 use moorline_lock_core::{LockConfig, LockError, LockView, Locks, OnStale, RunTag, Target, Wait};
 
 use super::{
+    stopped::leave_a_dead_lock,
     support::{LOCK, SESSION, dir, foreign_record, free_pid, iso_in, starttime},
     worker::Worker,
 };
@@ -270,4 +271,33 @@ async fn a_stale_lock_of_this_process_times_out() {
     assert!(matches!(error, LockError::Timeout { .. }), "{error}");
     held.release().await.unwrap();
     locks.acquire_within(&target, &RunTag::new("second"), wait).await.unwrap().release().await.unwrap();
+}
+
+/// Nothing reports the end of an owner that does not keep its file open. At the deadline there is one look more.
+#[tokio::test]
+async fn an_owner_that_died_unreported_is_taken_over_at_the_deadline() {
+    let dir = dir();
+    let child = sleeper();
+    std::fs::write(dir.path().join(LOCK), foreign_record(child.0.id(), &iso_in(0), None)).unwrap();
+    let (acquired, ()) = tokio::join!(acquire(dir.path(), 2000, OnStale::Wait), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(child);
+    });
+    assert!(acquired.unwrap().taken_over().is_some());
+}
+
+/// An owner of our kind whose `flock` is gone and whose file is still open is about to be gone altogether, and the event that
+/// would say so may have come before the waiter watched. It is looked at again, and not for ever.
+#[test]
+fn an_owner_that_is_closing_is_looked_at_again_a_bounded_number_of_times() {
+    let dir = dir();
+    leave_a_dead_lock(dir.path());
+    let closing = File::options().append(true).open(dir.path().join(LOCK)).unwrap();
+    let mut waiter = Worker::serve(dir.path(), &[]);
+    let error = waiter.err("acquire session.jsonl timeout=4000");
+    assert_eq!(error["code"], "coordination.lock_timeout", "{error}");
+    let waited = waiter.json("stats")["waited"].as_u64().unwrap();
+    assert!((3..=9).contains(&waited), "{waited} looks");
+    drop(closing);
+    waiter.ok("acquire session.jsonl timeout=4000");
 }
