@@ -4,6 +4,9 @@
 //! when it is needed), and because waiters of several runtimes share the one inotify descriptor. The option not taken is
 //! a task per runtime. It starts with the first acquisition and sleeps without a timeout while nothing is due; a hold
 //! costs it no wake-up unless its end comes before every other one's.
+//!
+//! Must stay true: it waits for no write. A hold whose gate is taken is left and looked at again, because every waiter of
+//! this process is woken by this thread.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -295,7 +298,7 @@ impl Background {
                     }
                 }
                 Due::Revoke(hold) => {
-                    if !hold.try_release_revoked() {
+                    if !hold.try_release() {
                         self.after(RETRY_REVOKE, Due::Revoke(hold));
                     }
                 }
@@ -305,8 +308,7 @@ impl Background {
                     None => {}
                 },
                 Due::Release(hold) => {
-                    if let Err(error) = hold.release_now() {
-                        tracing::warn!(lock = %hold.lock_path().display(), %error, "release failed again; it is retried");
+                    if !hold.try_release() {
                         self.after(RETRY_RELEASE, Due::Release(hold));
                     }
                 }

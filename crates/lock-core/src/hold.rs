@@ -11,7 +11,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, TryLockError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -292,13 +292,13 @@ impl Hold {
         }
     }
 
-    /// Releases after a revoke unless an append is in flight; true when there is nothing more to do.
-    pub(crate) fn try_release_revoked(self: &Arc<Self>) -> bool {
-        let Ok(mut gate) = self.gate.try_lock() else { return false };
+    /// Releases in the background unless a write is in flight; true when there is nothing more to do, or it is entered again.
+    pub(crate) fn try_release(self: &Arc<Self>) -> bool {
+        let Some(mut gate) = self.gate_now() else { return false };
         match self.release_locked(&mut gate) {
             Ok(()) | Err(NotReleased::Lost) => true,
             Err(NotReleased::Io(error)) => {
-                tracing::warn!(lock = %self.lock_path().display(), %error, "release after a revoke failed; it is retried");
+                tracing::warn!(lock = %self.lock_path().display(), %error, "release failed; it is retried");
                 drop(gate);
                 registry::global().background.retry_release(Arc::clone(self));
                 true
@@ -306,8 +306,9 @@ impl Hold {
         }
     }
 
+    /// Asked by the background thread, which must not wait for a write: a gate that is taken is a hold that lasts.
     pub(crate) fn hold_exceeded(self: &Arc<Self>) {
-        if lock(&self.gate).file.is_none() {
+        if self.gate_now().is_some_and(|gate| gate.file.is_none()) {
             return;
         }
         stats::global().hold_exceeded();
@@ -328,6 +329,15 @@ impl Hold {
                 *lock(&self.exceeded) = again;
             }
             OnHoldExceeded::Revoke => self.revoke(LostHow::HoldExceeded),
+        }
+    }
+
+    /// The gate, unless a write is inside it.
+    fn gate_now(&self) -> Option<MutexGuard<'_, Gate>> {
+        match self.gate.try_lock() {
+            Ok(gate) => Some(gate),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 

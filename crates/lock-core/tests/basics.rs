@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use moorline_lock_core::{
     Change, Durability, Held, Journal, JournalError, LockConfig, LockError, Locks, LostHow, Observer,
-    OnHoldExceeded, Relation, ReleaseError, Report, RunTag, Target, Wait,
+    OnHoldExceeded, OnStale, Relation, ReleaseError, Report, RunTag, Target, Wait,
 };
 
 fn target(dir: &Path) -> Target {
@@ -299,4 +299,31 @@ async fn an_observer_hears_of_every_wait_and_every_hold_once() {
     assert_eq!(runs, each.map(|run| [("acquired", run), ("let go", run)]).concat());
     // The first was held, and the second waited, for as long as the waiter had patience.
     assert!(seen[1].2 >= patience && seen[2].2 >= patience, "{seen:?}");
+}
+
+/// All waiters of a process are woken by one thread, which therefore must not wait for anybody's write, however long that
+/// one takes and whatever is to be said about it.
+#[tokio::test]
+async fn a_write_that_blocks_past_its_hold_keeps_no_other_session_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let locks = Locks::new(LockConfig::default());
+    let wait = Wait { max_hold: Some(Duration::from_millis(20)), ..Wait::default() };
+    let slow = locks.acquire_within(&target(dir.path()), &RunTag::new("slow"), wait).await.unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let writing = std::thread::spawn(move || slow.write(|| ended.recv().is_ok()).unwrap());
+
+    let other = Target::sidecar_of(&dir.path().join("other.jsonl")).unwrap();
+    let mut theirs = std::fs::File::create_new(other.lock_path()).unwrap();
+    std::io::Write::write_all(&mut theirs, b"{\"pid\":1,\"createdAt\":\"2020-01-01T00:00:00Z\"}").unwrap();
+    let wait = Wait { on_stale: Some(OnStale::Wait), ..short(60_000) };
+    let tag = RunTag::new("waiter");
+    let mut waiting = std::pin::pin!(locks.acquire_within(&other, &tag, wait));
+    // The hold is exceeded many times over meanwhile.
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting.as_mut()).await.is_err());
+    std::fs::remove_file(other.lock_path()).unwrap();
+    drop(theirs);
+    let woken = tokio::time::timeout(Duration::from_secs(15), waiting).await;
+    end.send(()).unwrap();
+    assert!(writing.join().unwrap());
+    woken.expect("nobody woke the waiter").unwrap().release().await.unwrap();
 }
