@@ -18,7 +18,8 @@ use crate::{
 const TAIL: u64 = 1024;
 
 /// Whether fence, length and guard go unchecked: in the one build that a stress run must find at fault, never in a product.
-pub(crate) const BROKEN: bool = cfg!(feature = "broken-fence");
+/// A compiler flag and not a Cargo feature, because `--all-features` or a dependant turns every feature on.
+pub(crate) const BROKEN: bool = cfg!(moorline_broken_fence);
 
 /// A remembered state of a transcript.
 #[derive(Clone, Debug)]

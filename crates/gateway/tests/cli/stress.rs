@@ -133,8 +133,11 @@ fn an_error_that_nobody_reads_keeps_its_exit_code() {
 fn a_build_without_the_fence_is_found_at_fault() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("broken-fence");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--package", "moorline-gateway", "--features", "broken-fence", "--target-dir"])
+        .args(["build", "--package", "moorline-gateway", "--target-dir"])
         .arg(&target)
+        .env("RUSTFLAGS", "--cfg moorline_broken_fence")
+        // It would come before the one above.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();
