@@ -191,7 +191,7 @@ impl Engine {
         true
     }
 
-    /// Settles an announce whose message is in the transcript and on the disk.
+    /// Settles an announce whose message is in the transcript and was answered, as far as it will be.
     pub(super) async fn announce_arrived(&self, key: &Key, path: Path) {
         let receipt = Receipt { path, progress: Progress::Delivered };
         let settled = self.announcer().receipt(key, receipt).await;
@@ -210,6 +210,12 @@ impl Engine {
     /// An announce came back from a run that ended first: it is looked up, and goes another way, now.
     pub(super) async fn announce_returned(&self, key: &Key) {
         self.announces.on_the_way.returned(key);
+        hasten(self.announcer(), key.requester()).await;
+    }
+
+    /// An announce is in the transcript, and the run that was to answer it broke off: it is looked up now.
+    pub(super) async fn announce_unanswered(&self, key: &Key) {
+        self.announces.on_the_way.forget(key);
         hasten(self.announcer(), key.requester()).await;
     }
 

@@ -93,6 +93,15 @@ impl LaneBusy {
 }
 
 impl Place {
+    /// Waits until the session's turn is this place's. Cancel-safe.
+    pub(crate) async fn called(&mut self) {
+        if let Ticket::Waiting(called) = &mut self.ticket {
+            // The sender is kept in the lane for as long as this place is there.
+            let _ = called.await;
+            self.ticket = Ticket::Called;
+        }
+    }
+
     /// Waits for the session's turn until `deadline`. A `nested` turn, asked for by a tool of another turn, needs no
     /// admission of its own: its parent has one and waits for it.
     ///
@@ -100,11 +109,7 @@ impl Place {
     pub(crate) async fn turn(mut self, nested: bool, deadline: Option<Instant>) -> Result<Turn, LaneBusy> {
         let admission = Arc::clone(&self.lanes.admission);
         let wait = async {
-            if let Ticket::Waiting(called) = &mut self.ticket {
-                // The sender is kept in the lane for as long as this place is there.
-                let _ = called.await;
-                self.ticket = Ticket::Called;
-            }
+            self.called().await;
             if nested { None } else { admission.acquire_owned().await.ok() }
         };
         let waited = match deadline {

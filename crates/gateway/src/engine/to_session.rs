@@ -1,8 +1,10 @@
 //! The transport of announces: how a child's result gets into its requester's transcript.
 //!
 //! The paths, in this order: into the run that has the session's turn, if it will call its model again; else as a turn of its
-//! own, which waits in the session's lane. It has arrived when its message is in the transcript and on the disk. Whether it is
-//! there can always be looked up by its key, so what a crash left uncertain is settled by reading, never by sending again.
+//! own, which waits in the session's lane. It has arrived when its message is in the transcript and on the disk, and it is
+//! settled when somebody has answered it, or its own turn has ended otherwise: what is settled is never looked up again.
+//! Whether it is there can always be looked up by its key, so what a crash left uncertain is settled by reading, never by
+//! sending again.
 //!
 //! A send ends when the requester has taken the message in hand (*accepted*), and a task of the gateway settles it when it is
 //! there. The option not taken, to wait for the end of the requester's turn, would let eight long turns hold up every other
@@ -21,7 +23,7 @@ use async_trait::async_trait;
 use moorline_announce::{Body, Envelope, Key, Lookup, Path, Progress, Receipt, SendError, Transport};
 use moorline_taxonomy::{Delivery, Effect, Mark};
 
-use super::{Engine, Incoming, announces::SEND, runs::Run};
+use super::{Engine, Incoming, announces::SEND, lanes::Place, runs::Run};
 use crate::session_key::SessionKey;
 
 /// Where announces stand that this gateway has taken in hand, by key.
@@ -111,10 +113,12 @@ impl Transport for ToSession {
             return Ok(Lookup::Accepted);
         }
         let Some(message) = engine.message_of(&session, key).await? else { return Ok(Lookup::Absent) };
-        engine.note_delivered(key);
         if !message.answered {
-            engine.answer(&Incoming { text: message.text, key: key.to_string(), from: None, session });
+            // It is settled once it is: a row that has ended is never looked up again.
+            engine.answer(key, Incoming { text: message.text, key: key.to_string(), from: None, session });
+            return Ok(Lookup::Accepted);
         }
+        engine.note_delivered(key);
         Ok(Lookup::Delivered)
     }
 }
@@ -132,35 +136,35 @@ impl Engine {
         let Some(run) = self.runs.active(&incoming.session) else { return Ok(None) };
         // A turn's message is written once for its key; what is steered is looked for here.
         if self.message_of(&incoming.session, key).await?.is_some() {
-            self.note_delivered(key);
-            return Ok(Some(Receipt { path, progress: Progress::Delivered }));
+            // The look-up says whether it was answered, too.
+            return Ok(Some(Receipt { path, progress: Progress::Accepted }));
         }
         self.announces.on_the_way.go(key, path);
         if !run.inbox.offer(incoming.for_runner()) {
             self.announces.on_the_way.forget(key);
             return Ok(None);
         }
-        let (engine, key, incoming) = (Arc::clone(self), key.clone(), incoming.clone());
-        self.tasks.run(async move { engine.follow_steered(&run, &key, &incoming).await });
+        let (engine, key) = (Arc::clone(self), key.clone());
+        self.tasks.run(async move { engine.follow_steered(&run, &key).await });
         Ok(Some(Receipt { path, progress: Progress::Accepted }))
     }
 
-    /// Waits for what becomes of a steered announce, and settles it.
-    async fn follow_steered(self: &Arc<Self>, run: &Run, key: &Key, incoming: &Incoming) {
-        if !run.inbox.kept(&incoming.key).await {
-            let _ = run.ended().await;
-            self.announce_returned(key).await;
-            return;
+    /// Waits for what becomes of a steered announce, and settles it when it was answered.
+    async fn follow_steered(self: &Arc<Self>, run: &Run, key: &Key) {
+        let kept = run.inbox.kept(&key.to_string()).await;
+        match run.ended().await {
+            Some(end) if kept && end.outcome.is_ok() => self.announce_arrived(key, Path::Steer).await,
+            // The run broke off between the message and its answer. Looked up now, it gets its own turn.
+            Some(_) | None if kept => self.announce_unanswered(key).await,
+            Some(_) | None => self.announce_returned(key).await,
         }
-        self.announce_arrived(key, Path::Steer).await;
-        let end = run.ended().await;
-        if end.is_some_and(|end| end.outcome.is_ok()) {
-            return;
-        }
-        // The run broke off between the message and its answer.
-        match self.turns.find_message(&incoming.session, &incoming.key).await {
-            Ok(Some(found)) if found.answered => {}
-            Ok(_) | Err(_) => self.answer(incoming),
+    }
+
+    /// Settles an announce when the turn that has it ends. What a shutdown cut off is the next gateway's to answer.
+    async fn follow_turn(self: &Arc<Self>, run: &Run, key: &Key) {
+        match run.ended().await {
+            Some(end) if end.delivered && !end.shut_down() => self.announce_arrived(key, Path::Turn).await,
+            Some(_) | None => self.announces.on_the_way.forget(key),
         }
     }
 
@@ -184,12 +188,7 @@ impl Engine {
             }
         };
         let (engine, taken, of) = (Arc::clone(self), run.clone(), key.clone());
-        self.tasks.run(async move {
-            match taken.ended().await {
-                Some(end) if end.delivered => engine.announce_arrived(&of, path).await,
-                Some(_) | None => engine.announces.on_the_way.forget(&of),
-            }
-        });
+        self.tasks.run(async move { engine.follow_turn(&taken, &of).await });
         if run.inbox.kept(&incoming.key).await {
             return Ok(Receipt { path, progress: Progress::Accepted });
         }
@@ -207,15 +206,43 @@ impl Engine {
         }
     }
 
-    /// Takes the turn that answers a message which is in its session's transcript and has no answer. The message is not
-    /// written again. Where somebody else has the session's turn or waits for it, his model is told and nothing is needed.
-    fn answer(self: &Arc<Self>, incoming: &Incoming) {
-        if self.lanes.inside(&incoming.session) > 0 {
-            return;
+    /// Sees to it that a message which is in its session's transcript is answered, and settles the announce then. The
+    /// message is not written again.
+    fn answer(self: &Arc<Self>, key: &Key, incoming: Incoming) {
+        let place = match self.lanes.place(&incoming.session) {
+            Ok(place) => place,
+            Err(error) => {
+                tracing::warn!(session = %incoming.session, %error, "an announce is answered later");
+                self.announces.wait_for(&incoming.session);
+                return;
+            }
+        };
+        self.announces.on_the_way.go(key, Path::Turn);
+        let (engine, key) = (Arc::clone(self), key.clone());
+        self.tasks.run(async move { engine.answer_in_turn(place, &key, incoming).await });
+    }
+
+    /// Waits for the session's turn, and takes it if nobody who had it before has answered the message.
+    async fn answer_in_turn(self: &Arc<Self>, mut place: Place, key: &Key, incoming: Incoming) {
+        let mut stop = self.stop.subscribe();
+        let called = tokio::select! {
+            () = place.called() => true,
+            _ = stop.wait_for(|stop| *stop) => false,
+        };
+        let found = match called {
+            true => self.message_of(&incoming.session, key).await,
+            false => return self.announces.on_the_way.forget(key),
+        };
+        if found.is_ok_and(|found| found.is_some_and(|message| message.answered)) {
+            return self.announce_arrived(key, Path::Turn).await;
         }
-        let place = self.lanes.place(&incoming.session).map_err(anyhow::Error::from);
-        if let Err(error) = place.and_then(|place| self.start_turn(place, incoming.clone(), false)) {
-            tracing::warn!(session = %incoming.session, %error, "an announce is answered with the session's next turn");
+        match self.start_turn(place, incoming, false).map(|run_id| self.runs.get(&run_id)) {
+            Ok(Some(run)) => self.follow_turn(&run, key).await,
+            Ok(None) => self.announces.on_the_way.forget(key),
+            Err(error) => {
+                self.announces.on_the_way.forget(key);
+                tracing::warn!(%error, "an announce is answered later");
+            }
         }
     }
 }

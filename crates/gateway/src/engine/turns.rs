@@ -55,7 +55,7 @@ impl Incoming {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) text: String,
-    /// A reply follows it, or its turn was settled without one.
+    /// A reply follows it, or its turn ended without one and was not cancelled.
     pub(crate) answered: bool,
 }
 
@@ -78,6 +78,12 @@ impl TurnEnd {
 
     pub(crate) fn cancelled(wire: Wire) -> Self {
         Self { word: "cancelled", ..Self::failed(wire) }
+    }
+
+    /// The gateway's shutdown cut it off.
+    pub(crate) fn shut_down(&self) -> bool {
+        let code = self.outcome.as_ref().err().and_then(|wire| wire.code.known());
+        code == Some(Cancelled::Shutdown.into())
     }
 }
 
@@ -274,9 +280,11 @@ fn find_message(path: &Path, key: &str) -> anyhow::Result<Option<Found>> {
             }
             None => {}
             Some(found) => {
-                let settled = entry
-                    .provenance()
-                    .is_some_and(|mark| mark.settled.is_some() && mark.turn.as_deref() == Some(key));
+                // A turn that was cancelled settled nothing; a shutdown cancels, too.
+                let settled = entry.provenance().is_some_and(|mark| {
+                    mark.turn.as_deref() == Some(key)
+                        && mark.settled.as_deref().is_some_and(|word| word != "cancelled")
+                });
                 let replied = entry.role() == Some("assistant")
                     && entry.origin("") != Origin::Mirror
                     && tool_calls_of(&entry.value()).is_empty();

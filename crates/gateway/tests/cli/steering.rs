@@ -210,6 +210,88 @@ agents:
     assert_eq!(gateway.stop()["duplicated"], 0);
 }
 
+/// The desk takes its time to answer what it hears of sub-agents, and knows a message that it fails on.
+const THINKING: &str = "
+agents:
+  main:
+    - when: 'sub-agent result'
+      delayMs: 2500
+      reply: 'noted: {message}'
+    - when: 'break'
+      fail: { code: request.format, times: 99 }
+      reply: 'never'
+    - when: 'wait'
+      tools:
+        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
+      reply: 'nobody told me'
+  slow:
+    - delayMs: 600000
+      reply: 'never'
+  '*':
+    - reply: 'forty-two'
+";
+
+fn until_noted(gateway: &Gateway) {
+    until("the answer", || {
+        said(gateway).last().is_some_and(|(role, text)| role == "assistant" && text.starts_with("noted"))
+    });
+    until("the receipt", || settled(gateway));
+    assert_eq!(announced(gateway, 1), 1);
+}
+
+/// A call of `agent` is not recovered by the next gateway; returns when a result is in its transcript without an answer.
+fn agent_at_work_has_a_result(gateway: &Gateway) -> Value {
+    let asked = json!({"sessionKey": DESK, "message": "wait", "timeoutMs": 1});
+    let run = gateway.call("agent", asked)["runId"].clone();
+    until("the desk's tool", || !slow_runs(gateway).is_empty());
+    spawn(gateway, "quick", "count");
+    until_offered(gateway, 1);
+    let_the_desk_go(gateway);
+    until("the message", || announced(gateway, 1) == 1);
+    run
+}
+
+#[test]
+fn a_result_that_nobody_answered_before_the_gateway_ended_is_answered_by_the_next_one() {
+    for in_order in [false, true] {
+        let mut gateway = Gateway::start(Some(THINKING));
+        agent_at_work_has_a_result(&gateway);
+        assert_eq!(rows(&gateway)[0]["state"], "uncertain", "it is settled with its answer");
+        if in_order {
+            gateway.end()
+        } else {
+            gateway.kill()
+        }
+        gateway.restart();
+        until_noted(&gateway);
+        assert_eq!(gateway.stop()["duplicated"], 0);
+    }
+}
+
+#[test]
+fn a_turn_with_a_result_that_a_shutdown_cut_off_is_taken_by_the_next_gateway() {
+    let mut gateway = Gateway::start(Some(THINKING));
+    spawn(&gateway, "quick", "count");
+    until("the message", || announced(&gateway, 1) == 1);
+    gateway.end();
+    assert_eq!(said(&gateway).len(), 1, "nobody has answered yet");
+    gateway.restart();
+    until_noted(&gateway);
+    assert_eq!(gateway.stop()["duplicated"], 0);
+}
+
+#[test]
+fn a_result_is_answered_though_the_run_that_was_next_fails() {
+    let gateway = Gateway::start(Some(THINKING));
+    let run = agent_at_work_has_a_result(&gateway);
+    let next = gateway.call("agent", json!({"sessionKey": DESK, "message": "break", "timeoutMs": 1}));
+    gateway.call("agent.abort", json!({"runId": run}));
+    let next = gateway.call("agent.wait", json!({"runId": next["runId"]}));
+    assert_eq!(next["outcome"], "failed", "{next}");
+    until_noted(&gateway);
+    assert_eq!(gateway.stop()["duplicated"], 0);
+}
+
 #[test]
 fn a_gateway_killed_between_message_and_receipt_delivers_once() {
     // Killed as soon as the message is in the file, then at other moments around it.
