@@ -313,15 +313,12 @@ async fn until(
 
 /// Runs the audit as a process of its own and reads what it found.
 pub(crate) async fn audited(state: &StateDir) -> anyhow::Result<Audit> {
-    let output =
-        Command::new(program()?).args(["audit", "--json", "--state"]).arg(state.root()).output().await?;
+    let output = Command::new(program()?)
+        .args(["audit", "--json", "--state"])
+        .arg(state.root())
+        .kill_on_drop(true)
+        .output()
+        .await?;
     serde_json::from_slice(&output.stdout)
         .with_context(|| format!("the audit failed: {}", String::from_utf8_lossy(&output.stderr)))
-}
-
-/// Runs the audit as a process of its own, on this terminal.
-pub(crate) fn audit(state: &StateDir) -> anyhow::Result<Exit> {
-    let status =
-        std::process::Command::new(program()?).args(["audit", "--state"]).arg(state.root()).status()?;
-    Ok(if status.success() { Exit::Ok } else { Exit::Findings })
 }

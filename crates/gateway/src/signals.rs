@@ -6,6 +6,8 @@ use std::sync::{Arc, atomic::AtomicBool};
 use signal_hook::consts::SIGXFSZ;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::exit::Exit;
+
 /// The signals that ask the program to end.
 pub(crate) struct Ending {
     all: Vec<(i32, Signal)>,
@@ -17,8 +19,11 @@ impl Ending {
     pub(crate) fn install() -> std::io::Result<Self> {
         // tokio names no kind for SIGABRT (6 on every Linux).
         let abort = SignalKind::from_raw(6);
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), abort];
-        let all = kinds.into_iter().map(|kind| signal(kind).map(|signal| (kind.as_raw_value(), signal)));
+        let hangup = SignalKind::hangup();
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), abort, hangup];
+        // Started by `nohup`, the program outlives its terminal: a handler would undo that.
+        let wanted = kinds.into_iter().filter(|kind| *kind != hangup || !hangup_is_ignored());
+        let all = wanted.map(|kind| signal(kind).map(|signal| (kind.as_raw_value(), signal)));
         Ok(Self { all: all.collect::<Result<_, _>>()? })
     }
 
@@ -34,6 +39,22 @@ impl Ending {
         })
         .await
     }
+}
+
+/// Whether whoever started this program had it ignore SIGHUP: bit 0 of the kernel's mask.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The end of a command that was interrupted and has cleaned up: status 130 for ctrl-C, as a shell says it; any other
+/// signal ends the process as it would have.
+pub(crate) fn interrupted(number: i32) -> Exit {
+    if number != SignalKind::interrupt().as_raw_value() {
+        end_by(number);
+    }
+    Exit::Status(u8::try_from(128 + number).unwrap_or(u8::MAX))
 }
 
 /// Makes a write beyond the file size limit an error of that write instead of the end of the process: then it is cut back,

@@ -84,7 +84,11 @@ pub(crate) struct Audit {
     pub(crate) torn_kept: usize,
     /// Replies that were parked.
     pub(crate) parked: usize,
-    /// Lock files that are still there.
+    /// Torn last lines that the next writer will cut and keep.
+    pub(crate) torn_tails: usize,
+    /// Locks of dead owners that the next owner takes over.
+    pub(crate) dead_locks: usize,
+    /// Lock files that are still there, dead or not.
     pub(crate) locks_left: usize,
     pub(crate) lost: usize,
     pub(crate) duplicated: usize,
@@ -93,6 +97,8 @@ pub(crate) struct Audit {
     pub(crate) double_entries: usize,
     /// What exactly is wrong, one line each.
     pub(crate) problems: Vec<String>,
+    /// What a kill left behind and the next owner puts right, one line each: no violation.
+    pub(crate) left: Vec<String>,
 }
 
 impl Audit {
@@ -142,6 +148,8 @@ pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
     let mut audit = Audit {
         lines: Share { of: transcripts.lines, ok: transcripts.lines - transcripts.torn.len() },
         torn: transcripts.torn.len(),
+        torn_tails: transcripts.torn_tails.len(),
+        left: transcripts.torn_tails.iter().map(|place| format!("torn tail: {place}")).collect(),
         torn_kept: transcripts.torn_kept,
         parked: transcripts.parked,
         ..Audit::default()
@@ -379,7 +387,15 @@ fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::R
     for agent in std::fs::read_dir(state.sessions())? {
         for view in locks.inspect(&agent?.path())? {
             audit.locks_left += 1;
-            audit.problems.push(format!("lock left behind: {} ({})", view.lock_path, view.state));
+            if view.state == "dead" {
+                audit.dead_locks += 1;
+                audit.left.push(format!("dead lock: {}", view.lock_path));
+            } else {
+                audit.problems.push(format!(
+                    "somebody may still write: the lock {} is {}; audit again when it is released",
+                    view.lock_path, view.state
+                ));
+            }
         }
     }
     Ok(())

@@ -12,6 +12,8 @@ pub(crate) struct Transcripts {
     pub(crate) lines: usize,
     /// Where lines are that are not whole JSON.
     pub(crate) torn: Vec<String>,
+    /// Where last lines have no end: the next writer cuts them off and keeps them.
+    pub(crate) torn_tails: Vec<String>,
     /// Torn tails that were cut off and kept.
     pub(crate) torn_kept: usize,
     /// Parked replies.
@@ -80,8 +82,14 @@ impl Transcripts {
     fn read_one(&mut self, session: &SessionKey, bytes: &[u8]) {
         let mut entries = Vec::new();
         for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            // A last line without its newline that is whole is no less an entry: the next writer adds the newline.
+            let entry = serde_json::from_slice::<Value>(line).ok();
+            let place = format!("{session} line {}", number + 1);
+            if entry.is_none() && !line.ends_with(b"\n") {
+                self.torn_tails.push(place);
+                continue;
+            }
             self.lines += 1;
-            let entry = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Value>(line).ok());
             match entry {
                 Some(value) => {
                     if let Some(key) = idempotency_key(&value) {
@@ -89,7 +97,7 @@ impl Transcripts {
                     }
                     entries.push(Entry::read(&value));
                 }
-                None => self.torn.push(format!("{session} line {}", number + 1)),
+                None => self.torn.push(place),
             }
         }
         self.sessions.insert(session.clone(), entries);

@@ -17,13 +17,13 @@ pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     if args.json {
         say(serde_json::to_string_pretty(&found)?);
     } else {
-        show(&found);
+        show(&found, found.passed());
     }
     Ok(if found.passed() { Exit::Ok } else { Exit::Findings })
 }
 
-/// What was found, as a table.
-pub(crate) fn show(found: &Audit) {
+/// What was found, as a table, and the verdict that the caller came to.
+pub(crate) fn show(found: &Audit, passed: bool) {
     let mut rows = table(["what", "held / of", ""]);
     for (what, share, says) in found.invariants() {
         let tone = if share.whole() { Tone::Good } else { Tone::Bad };
@@ -48,7 +48,10 @@ pub(crate) fn show(found: &Audit) {
     count("reclaims", found.reclaims, false, "locks of dead owners taken over");
     count("torn kept", found.torn_kept, false, "torn last lines kept beside their transcript");
     count("parked", found.parked, false, "replies kept after a takeover");
-    count("locks left", found.locks_left, true, "");
+    count("torn tails", found.torn_tails, false, "torn last lines that the next writer will cut and keep");
+    count("dead locks", found.dead_locks, false, "locks of dead owners that the next owner takes over");
+    let held = found.locks_left - found.dead_locks;
+    count("live locks", held, true, "locks that are held, or whose owner is not known");
     count("candidates burned", found.candidates_burned, false, "replies of another candidate than the first");
     count("lost", found.lost, true, "");
     count("duplicated", found.duplicated, true, "");
@@ -58,5 +61,8 @@ pub(crate) fn show(found: &Audit) {
     for problem in &found.problems {
         say(paint(problem, Tone::Bad));
     }
-    say(if found.passed() { paint("PASS", Tone::Good) } else { paint("FAIL", Tone::Bad) });
+    for left in &found.left {
+        say(paint(left, Tone::Faint));
+    }
+    say(if passed { paint("PASS", Tone::Good) } else { paint("FAIL", Tone::Bad) });
 }

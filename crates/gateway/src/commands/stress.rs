@@ -13,7 +13,7 @@ use crate::{
     events,
     exit::{Exit, Failure},
     holds,
-    signals::Ending,
+    signals::{self, Ending},
     state_dir::StateDir,
     stress::{
         self,
@@ -46,14 +46,15 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
             say(format!("state    {}", state.root().display()));
         }
         tokio::select! {
-            found = stress::perform(&state, &options, plan, args.json) => found.map(Some),
-            _ = ending.next() => Ok(None),
+            biased;
+            number = ending.next() => Ok(Err(number)),
+            found = stress::perform(&state, &options, plan, args.json) => found.map(Ok),
         }
     });
     // What is left of the run is dropped here, and with it its processes: killed, the stopped ones too.
     runtime.shutdown_timeout(Duration::from_secs(5));
     match outcome {
-        Ok(Some(found)) => {
+        Ok(Ok(found)) => {
             let records = record::read(state.root())?;
             let summary = Summary::of(&options, &found, &records);
             if let Some(path) = &args.report {
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
             if args.json {
                 say(serde_json::to_string(&summary)?);
             } else {
-                super::audit::show(&found);
+                super::audit::show(&found, summary.passed);
                 show(&summary);
             }
             if !summary.passed || args.state.is_some() {
@@ -73,9 +74,9 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
             }
             Ok(if summary.passed { Exit::Ok } else { Exit::Findings })
         }
-        Ok(None) => {
+        Ok(Err(number)) => {
             home.keep(args.json);
-            Ok(Exit::Status(130))
+            Ok(signals::interrupted(number))
         }
         Err(error) => {
             home.keep(args.json);

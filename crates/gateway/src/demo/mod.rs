@@ -2,7 +2,7 @@
 //!
 //! It starts a gateway and runner processes, lets agents send to and spawn each other, stops one runner past `maxHoldMs` and
 //! kills another while each holds its lock, and says what happens as it happens. Whether anything was lost is not for it
-//! to say: at the end a separate process audits the files. Its exit code is the demo's.
+//! to say: at the end a separate process audits the files. An interrupt ends every process that it started.
 
 mod story;
 
@@ -15,6 +15,7 @@ use crate::processes::{self, Gateway};
 use crate::{
     cli::DemoArgs,
     exit::Exit,
+    signals::{self, Ending},
     state_dir::StateDir,
     terminal::{Tone, paint, say},
 };
@@ -28,17 +29,29 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let folder =
         tempfile::Builder::new().prefix("moorline-demo-").tempdir().context("no temporary directory")?;
     let root = folder.path().join("state");
-    let outcome = runtime.block_on(tell(&root));
+    let outcome = runtime.block_on(async {
+        let mut ending = Ending::install()?;
+        tokio::select! {
+            biased;
+            number = ending.next() => Ok(Err(number)),
+            exit = tell(&root) => exit.map(Ok),
+        }
+    });
+    // What is left of the demo was dropped with its future, and with it its processes: killed, the stopped ones too.
+    runtime.shutdown_timeout(PATIENCE);
     let exit = match &outcome {
-        Ok(exit) => *exit,
-        Err(_) => Exit::Findings,
+        Ok(Ok(exit)) => *exit,
+        Ok(Err(_)) | Err(_) => Exit::Findings,
     };
     if args.keep || exit != Exit::Ok {
         let kept = folder.keep();
         say(format!("kept: {}", kept.join("state").display()));
         say(format!("try:  moorline lock inspect {}", kept.join("state/sessions/main").display()));
     }
-    outcome
+    Ok(match outcome? {
+        Ok(exit) => exit,
+        Err(number) => signals::interrupted(number),
+    })
 }
 
 async fn tell(root: &std::path::Path) -> anyhow::Result<Exit> {
@@ -60,17 +73,16 @@ async fn tell(root: &std::path::Path) -> anyhow::Result<Exit> {
     let status = gateway.stop(PATIENCE).await?;
     story.line("gateway", &format!("pid {} ended by SIGTERM, {status}", gateway.pid()));
     story.chapter("audit, by a separate process, from the files alone");
-    let audited = processes::audit(&state)?;
+    let found = processes::audited(&state).await?;
+    // Everything was ended in order, so nothing is left for a next owner either.
+    let passed = found.passed() && found.left.is_empty();
+    crate::commands::audit::show(&found, passed);
     say(format!(
         "{} in {:.1} s",
-        if audited == Exit::Ok {
-            paint("nothing was lost", Tone::Good)
-        } else {
-            paint("the audit failed", Tone::Bad)
-        },
+        if passed { paint("nothing was lost", Tone::Good) } else { paint("the audit failed", Tone::Bad) },
         story.elapsed()
     ));
-    Ok(audited)
+    Ok(if passed { Exit::Ok } else { Exit::Findings })
 }
 
 /// Sends both ways, spawns, and runner processes on the same transcripts.

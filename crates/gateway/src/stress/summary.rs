@@ -67,7 +67,8 @@ impl Summary {
     pub(crate) fn of(options: &Options, found: &Audit, records: &[Record]) -> Self {
         let waits = waits(records);
         Self {
-            passed: found.passed(),
+            // A run ends everything in order: what only awaits a next owner elsewhere is wrong here.
+            passed: found.passed() && found.left.is_empty(),
             seed: options.seed,
             rerun: rerun(options),
             lost: found.lost,
@@ -94,7 +95,7 @@ impl Summary {
             faults_injected: found.faults_injected.clone(),
             faults_observed: found.faults_observed.clone(),
             invariants: found.invariants().into_iter().map(|(name, share, _)| (name, share)).collect(),
-            problems: found.problems.clone(),
+            problems: found.problems.iter().chain(&found.left).cloned().collect(),
             options: options.clone(),
             environment: Environment::here(),
         }

@@ -101,7 +101,7 @@ fn an_interrupt_ends_every_process_and_keeps_the_state() {
 }
 
 /// Processes with this state directory on their command line.
-fn processes_of(state: &Path) -> Vec<u32> {
+pub(crate) fn processes_of(state: &Path) -> Vec<u32> {
     let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let ids = all.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     ids.filter(|id| {
