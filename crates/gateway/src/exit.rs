@@ -8,6 +8,8 @@ use std::{io::Write, process::ExitCode};
 use moorline_lock_core::{ConfigError, LockError, control::RevokeError};
 use moorline_taxonomy::{Code, Coordination, Domain, Effect, Local, Mark, RemoteError, Wire};
 
+use crate::terminal::escaped;
+
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -143,11 +145,11 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
         }
         return;
     }
-    last_words(&format!("moorline: {error}"));
+    last_words(&format!("moorline: {}", lines_escaped(error)));
     for cause in error.chain().skip(1) {
         // A mark only carries the code, which is printed below.
         if !cause.is::<Mark>() {
-            last_words(&format!("  because: {cause}"));
+            last_words(&format!("  because: {}", lines_escaped(cause)));
         }
     }
     let known = wire
@@ -157,6 +159,12 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
     if known {
         last_words(&format!("  code: {}", wire.code));
     }
+}
+
+/// Several lines stay several; what else a name from outside would do to a terminal is spelled out.
+fn lines_escaped(text: impl std::fmt::Display) -> String {
+    let text = text.to_string();
+    text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// Nobody may read any more what is said; the exit code still tells.

@@ -121,7 +121,7 @@ impl StateDir {
     #[cfg(feature = "providers")]
     pub(crate) fn cooldowns(&self) -> anyhow::Result<PathBuf> {
         let path = self.root.join("cooldowns.sqlite");
-        private().write(true).create(true).truncate(false).open(&path)?;
+        private().write(true).create(true).truncate(false).open(&path).with_context(|| unwritable(&path))?;
         Ok(path)
     }
 
@@ -158,7 +158,8 @@ impl StateDir {
     #[allow(clippy::disallowed_methods, reason = "the room of the state directory's lock")]
     pub(crate) fn serve(&self) -> anyhow::Result<Served> {
         let path = self.root.join("gateway.lock");
-        let mut file = private().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let file = private().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.with_context(|| unwritable(&path))?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(fs4::TryLockError::WouldBlock) => {
@@ -256,6 +257,14 @@ impl StateDir {
         fs::rename(&private_name, self.root.join(name))?;
         Ok(())
     }
+}
+
+/// Every command but `doctor` writes: at least that it is here.
+pub(crate) fn unwritable(path: &Path) -> String {
+    format!(
+        "{} cannot be written; make the state directory writable, or give a copy of it as --state DIR",
+        path.display()
+    )
 }
 
 fn private() -> OpenOptions {

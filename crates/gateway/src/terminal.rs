@@ -35,9 +35,22 @@ pub(crate) fn table<const N: usize>(headers: [&str; N]) -> Table {
     table
 }
 
+/// Text from outside, such as a file's name, with its control characters spelled out: a terminal obeys none of them.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            all.extend(character.escape_default());
+        } else {
+            all.push(character);
+        }
+    }
+    all
+}
+
 /// A table cell with a tone.
 pub(crate) fn cell(text: impl ToString, tone: Tone) -> Cell {
-    let cell = Cell::new(text);
+    let cell = Cell::new(escaped(&text.to_string()));
     match tone {
         Tone::Plain => cell,
         Tone::Good => cell.fg(Color::Green),

@@ -14,7 +14,7 @@ use std::{
 };
 
 use moorline_lock_core::{Durability, Held, Journal, JournalError, LockError, Locks, RunTag, Target, Wait};
-use moorline_taxonomy::{Local, Mark};
+use moorline_taxonomy::{Local, Mark, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ pub(crate) struct Paid {
 #[derive(Debug, thiserror::Error)]
 pub enum ParkedError {
     /// There is no parked reply of this id.
-    #[error("no parked reply {id} at {}", path.display())]
+    #[error("no parked reply {id} at {}: it was appended or dismissed before, or was never there", path.display())]
     NotFound {
         /// The file.
         path: PathBuf,
@@ -226,7 +226,7 @@ fn find(transcript: &Path, id: &str) -> Result<Parked, ParkedError> {
     found.ok_or_else(|| ParkedError::NotFound {
         path: parked_path(transcript),
         id: id.to_owned(),
-        mark: Mark::new(Local::Config),
+        mark: Mark::new(Request::Format),
     })
 }
 

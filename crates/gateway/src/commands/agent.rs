@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use moorline_lock_core::{Durability, Journal, Locks, OnStale, RunTag, Target, control};
 use moorline_taxonomy::{Cancelled, RemoteError};
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::{
     session_key::SessionKey,
     settings,
     signals::{self, Ending},
-    state_dir::StateDir,
+    state_dir::{StateDir, unwritable},
     terminal::{Tone, paint, say},
 };
 
@@ -41,7 +42,7 @@ async fn turn(args: &AgentArgs) -> anyhow::Result<Exit> {
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let settings = settings::load(&state, OnStale::Report)?;
     let models = Models::open(&settings, args.script.as_deref(), &state)?;
-    let events = Events::open(&state.events(), "agent")?;
+    let events = Events::open(&state.events(), "agent").with_context(|| unwritable(&state.events()))?;
     let mut ending = Ending::install()?;
     let (cancel, cancelled) = watch::channel(None);
     let turns = Turns::new(state.clone(), settings.lock, events.clone(), models);

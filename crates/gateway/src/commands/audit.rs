@@ -1,17 +1,26 @@
 //! `moorline audit --state DIR`: what the files of a state directory say about every promise.
 
+use moorline_taxonomy::Coordination;
+
 use crate::{
     audit::{Audit, audit},
     cli::AuditArgs,
-    exit::Exit,
+    exit::{self, Exit, Failure},
     state_dir::StateDir,
-    terminal::{Tone, cell, paint, say, table},
+    terminal::{Tone, cell, escaped, paint, say, table},
 };
 
 pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     let state = StateDir::existing(args.state.as_deref())?;
     // A gateway that still writes would be found to owe what it is about to settle.
-    let _served = state.serve()?;
+    let _served = state.serve().map_err(|error| {
+        if exit::of(&error) == Exit::Busy {
+            let message = format!("{error}; stop it first: the audit reads what nobody writes");
+            Failure::new(Exit::Busy, Coordination::StorageBusy, message).into()
+        } else {
+            error
+        }
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let found = runtime.block_on(audit(&state))?;
     if args.json {
@@ -59,10 +68,10 @@ pub(crate) fn show(found: &Audit, passed: bool) {
     count("double entries", found.double_entries, true, "");
     say(rows.to_string());
     for problem in &found.problems {
-        say(paint(problem, Tone::Bad));
+        say(paint(&escaped(problem), Tone::Bad));
     }
     for left in &found.left {
-        say(paint(left, Tone::Faint));
+        say(paint(&escaped(left), Tone::Faint));
     }
     say(if passed { paint("PASS", Tone::Good) } else { paint("FAIL", Tone::Bad) });
 }

@@ -8,7 +8,7 @@ use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration}
 
 use anyhow::Context;
 use moorline_lock_core::{Held, LockConfig, Locks, LostHow, ReleaseError, RunTag, Target, Wait, control};
-use moorline_taxonomy::Local;
+use moorline_taxonomy::{Coordination, Local};
 use tokio::{
     process::{Child, Command},
     signal::unix::{Signal, SignalKind, signal},
@@ -79,7 +79,7 @@ async fn hold_and_run(args: &LockExec, held: &Held, signals: &mut Signals) -> an
     let spawned = Command::new(program).args(arguments).spawn();
     let mut child = match spawned {
         Ok(child) => child,
-        Err(error) => return Ok(not_started(program, &error)),
+        Err(error) => return Ok(not_started(program, &error, args.json)),
     };
     // The command has its own copy now; ours would keep the lock alive in whatever else this process starts.
     drop(descriptor);
@@ -98,7 +98,7 @@ async fn hold_and_run(args: &LockExec, held: &Held, signals: &mut Signals) -> an
             status = child.wait() => return Ok(Exit::Status(status_code(status?))),
             number = signals.next() => forward(&child, number),
             how = held.lost(), if killed_after.is_none() => {
-                tell(how, held);
+                tell(how, held, args.json);
                 forward(&child, libc_term());
                 killed_after = Some(tokio::time::Instant::now() + GRACE);
             }
@@ -117,13 +117,13 @@ async fn until(at: Option<tokio::time::Instant>) {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the command's own output goes to stdout")]
-fn tell(how: LostHow, held: &Held) {
-    eprintln!(
-        "moorline: the lock {} is not ours any more ({}); ending the command",
+fn tell(how: LostHow, held: &Held, json: bool) {
+    let message = format!(
+        "the lock {} is not ours any more ({}); ending the command",
         held.target().lock_path().display(),
         how.as_str()
     );
+    exit::report(&Failure::new(Exit::Findings, Coordination::LockLost, message).into(), json);
 }
 
 async fn release(held: Held, json: bool) {
@@ -139,10 +139,12 @@ async fn release(held: Held, json: bool) {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "what a shell would say")]
-fn not_started(program: &std::ffi::OsStr, error: &std::io::Error) -> Exit {
-    eprintln!("moorline: cannot run {}: {error}", program.to_string_lossy());
-    if error.kind() == std::io::ErrorKind::NotFound { Exit::Status(127) } else { Exit::Status(126) }
+fn not_started(program: &std::ffi::OsStr, error: &std::io::Error, json: bool) -> Exit {
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let exit = Exit::Status(if missing { 127 } else { 126 });
+    let message = format!("cannot run {}: {error}", program.to_string_lossy());
+    exit::report(&Failure::new(exit, Local::Config, message).into(), json);
+    exit
 }
 
 fn status_code(status: ExitStatus) -> u8 {

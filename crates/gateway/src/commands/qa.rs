@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &QaRun) -> anyhow::Result<Exit> {
     let scenarios = read(&args.files)?;
+    args.junit.as_deref().map_or(Ok(()), super::check_writable)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match &args.state {
@@ -89,13 +90,13 @@ async fn against(
         run = run.retries(retries);
     }
     let report = run.run(scenarios).await;
-    if let Some(path) = &args.junit {
-        std::fs::write(path, junit(&report)?).with_context(|| format!("cannot write {}", path.display()))?;
-    }
     if args.json {
         say(serde_json::to_string_pretty(&report)?);
     } else {
         say(summary(&report, colours()).trim_end());
+    }
+    if let Some(path) = &args.junit {
+        std::fs::write(path, junit(&report)?).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(match report.outcome {
         Outcome::Passed => Exit::Ok,

@@ -28,6 +28,7 @@ use crate::{
 pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let options = options(args)?;
     let home = Home::new(args.state.as_deref())?;
+    args.report.as_deref().map_or(Ok(()), super::check_writable)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let state = StateDir::open(&home.root)?;
     let outcome = runtime.block_on(async {
@@ -57,12 +58,6 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         Ok(Ok(found)) => {
             let records = record::read(state.root())?;
             let summary = Summary::of(&options, &found, &records);
-            if let Some(path) = &args.report {
-                let lines = &events::read_all(&state.events())?.lines;
-                let holds = &holds::read(state.root())?;
-                let seen = Seen { summary: &summary, found: &found, records: &records, lines, holds };
-                report::write(path, &seen)?;
-            }
             if args.json {
                 say(serde_json::to_string(&summary)?);
             } else {
@@ -71,6 +66,12 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
             }
             if !summary.passed || args.state.is_some() {
                 home.keep(args.json);
+            }
+            if let Some(path) = &args.report {
+                let lines = &events::read_all(&state.events())?.lines;
+                let holds = &holds::read(state.root())?;
+                let seen = Seen { summary: &summary, found: &found, records: &records, lines, holds };
+                report::write(path, &seen)?;
             }
             Ok(if summary.passed { Exit::Ok } else { Exit::Findings })
         }

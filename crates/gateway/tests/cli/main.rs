@@ -14,6 +14,7 @@ mod events;
 mod gateway;
 mod lock;
 mod mcp;
+mod messages;
 mod metrics;
 mod page;
 #[cfg(feature = "providers")]

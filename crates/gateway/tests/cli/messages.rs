@@ -1,0 +1,124 @@
+//! What people and programs are told when something is in the way: path, advice, wire form, and no control characters.
+
+use std::{os::unix::ffi::OsStrExt, path::Path};
+
+use serde_json::json;
+
+use crate::{code, json, moorline, run, running::Gateway};
+
+/// A state directory with nothing in it.
+fn state(dir: &Path) {
+    for part in ["sessions/main", "events"] {
+        std::fs::create_dir_all(dir.join("state").join(part)).unwrap();
+    }
+}
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn an_audit_beside_a_gateway_says_what_to_do() {
+    let gateway = Gateway::start(None);
+    let output = gateway.run(&["audit"]);
+    assert_eq!(code(&output), 75);
+    let says = stderr(&output);
+    assert!(
+        says.contains(&format!("pid {}", gateway.child.id())) && says.contains("stop it first"),
+        "{says}"
+    );
+}
+
+/// Root writes through permissions, so a directory stands where a file should be: the path is named all the same.
+#[test]
+fn a_state_directory_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    std::fs::create_dir(dir.path().join("state/gateway.lock")).unwrap();
+    for args in [&["audit"][..], &["announce", "list"], &["serve", "--port", "0"]] {
+        let output = moorline(dir.path()).args(args).args(["--state", "state"]).output().unwrap();
+        let says = stderr(&output);
+        assert_eq!(code(&output), 74, "{args:?}: {says}");
+        assert!(says.contains("state/gateway.lock cannot be written; make"), "{args:?}: {says}");
+    }
+}
+
+#[test]
+fn a_file_name_reaches_the_terminal_with_its_control_characters_spelled_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"a\x1b[31mred\nline\x07.lock");
+    std::fs::write(dir.path().join(name), "").unwrap();
+    for args in [&["lock", "inspect", "."][..], &["lock", "sweep", "--dry-run", "."]] {
+        let output = run(dir.path(), args);
+        let says = String::from_utf8(output.stdout).unwrap();
+        assert!(says.contains("a\\u{1b}[31mred\\nline\\u{7}.lock"), "{says}");
+        assert!(!says.chars().any(|one| one.is_control() && one != '\n'), "{says:?}");
+    }
+    let missing = run(dir.path(), &["qa", "run", "no\u{1b}[31m.yaml"]);
+    assert!(stderr(&missing).contains("no\\u{1b}[31m.yaml") && !stderr(&missing).contains('\u{1b}'));
+}
+
+#[test]
+fn the_paths_of_a_table_can_be_given_to_the_next_command() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    let lock = dir.path().canonicalize().unwrap().join("state/sessions/main/desk.jsonl.lock");
+    std::fs::write(&lock, "").unwrap();
+    let shown =
+        |from: &Path, path: &str| String::from_utf8(run(from, &["lock", "inspect", path]).stdout).unwrap();
+    assert!(shown(dir.path(), "state/sessions/main").contains("│ state/sessions/main/desk.jsonl.lock "));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = lock.parent().unwrap().to_str().unwrap();
+    assert!(shown(elsewhere.path(), folder).contains(&format!("│ {} ", lock.display())));
+    // One level above, nothing is found, and it is said where to look.
+    for args in [&["lock", "inspect", "state/sessions"][..], &["lock", "sweep", "state/sessions"]] {
+        let says = String::from_utf8(run(dir.path(), args).stdout).unwrap();
+        assert!(
+            says.contains("subdirectories were not looked at") && says.contains("sessions/AGENT"),
+            "{says}"
+        );
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one.yaml"), "scenarios: []\n").unwrap();
+    let output = run(dir.path(), &["stress", "--state", "state", "--report", "nowhere/run.html"]);
+    assert_eq!(code(&output), 74);
+    assert!(stderr(&output).contains("nowhere/run.html; nothing was started"), "{}", stderr(&output));
+    assert!(!dir.path().join("state").exists());
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../qa-retry/scenarios");
+    let first = std::fs::read_dir(scenario).unwrap().map(|file| file.unwrap().path());
+    let first = first.filter(|path| path.extension().is_some_and(|end| end == "yaml")).min().unwrap();
+    let output = run(dir.path(), &["qa", "run", first.to_str().unwrap(), "--junit", "nowhere/x.xml"]);
+    assert_eq!(code(&output), 74);
+    assert!(stderr(&output).contains("nowhere/x.xml; nothing was started"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_said_in_the_wire_form() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("plain"), "").unwrap();
+    for (program, exit) in [("./missing", 127), ("./plain", 126)] {
+        let output = run(dir.path(), &["lock", "exec", "--json", "s", "--", program]);
+        assert_eq!(code(&output), exit);
+        let wire = json(&output.stderr);
+        assert_eq!(wire["code"], "local.config", "{wire}");
+        assert!(wire["message"].as_str().unwrap().contains(program), "{wire}");
+        assert!(!dir.path().join("s.lock").exists());
+    }
+}
+
+#[test]
+fn a_parked_reply_that_is_not_there_is_wrong_input() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    for verb in ["append", "dismiss"] {
+        let args = ["parked", verb, "--json", "--state", "state", "--session", "agent:main:desk", "01NOBODY"];
+        let output = run(dir.path(), &args);
+        let wire = json(&output.stderr);
+        assert_eq!((code(&output), &wire["code"]), (65, &json!("request.format")), "{wire}");
+        assert!(wire["message"].as_str().unwrap().contains("appended or dismissed before"), "{wire}");
+    }
+}
