@@ -2,6 +2,7 @@
 
 use moorline_lock_core::Wait;
 use moorline_runner::{append_parked, dismiss_parked, list_parked};
+use moorline_taxonomy::Request as Fault;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,7 +45,13 @@ impl Engine {
     /// Creates a session, or finds it. Without a key it gets one.
     pub(crate) async fn create(&self, params: CreateParams) -> anyhow::Result<Value> {
         let key = match params.key {
-            Some(key) => key,
+            Some(key) => {
+                if let Some(agent) = params.agent.filter(|agent| agent != key.agent()) {
+                    let message = format!("{key} is a session of agent {}, not of {agent}", key.agent());
+                    return Err(Failure::new(Exit::BadInput, Fault::Format, message).into());
+                }
+                key
+            }
             None => {
                 let agent = params.agent.as_deref().unwrap_or("main");
                 format!("agent:{agent}:{}", ulid::Ulid::generate()).parse()?

@@ -109,8 +109,8 @@ fn count(method: &'static str, answered: Option<&Answered<'_>>) {
     let code = match answered.and_then(|answer| answer.error.as_ref()) {
         None => "ok".to_owned(),
         Some(Failed { data: Some(wire), .. }) => wire.code.to_string(),
-        // The library's own errors are a handful of numbers.
-        Some(Failed { code, data: None }) => code.to_string(),
+        // The library's own errors get their code where they leave.
+        Some(Failed { code, data: None }) => crate::rpc::code_of(*code).to_string(),
     };
     counter!(name::RPC_REQUESTS, "method" => method, "code" => code).increment(1);
 }

@@ -79,7 +79,7 @@ pub(crate) fn stranger() -> Refusal {
     Refusal::new(
         StatusCode::UNAUTHORIZED,
         Local::Permission,
-        "a bearer token is needed: Authorization: Bearer TOKEN, from the file `token` of the state directory",
+        "the header `Authorization` is needed, with the word Bearer, a space, and the content of the file `token` of the state directory",
     )
 }
 

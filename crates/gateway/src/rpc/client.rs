@@ -1,16 +1,17 @@
 //! The client side, for the command line and the demo.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use jsonrpsee_core::{
     client::{ClientT, Error as ClientError},
     traits::ToRpcParams,
 };
-use jsonrpsee_http_client::{HeaderMap, HttpClient, HttpClientBuilder};
+use jsonrpsee_http_client::{HeaderMap, HttpClient, HttpClientBuilder, RpcLogger, RpcService};
 use moorline_taxonomy::{Coordination, Effect, Local, RemoteError, Wire};
 use serde_json::{Value, value::RawValue};
 
+use super::refused::{Tell, Telling};
 use crate::{
     exit::{Exit, Failure},
     state_dir::StateDir,
@@ -27,8 +28,10 @@ const NO_SUCH_METHOD: i32 = -32601;
 /// A connection to the gateway of a state directory. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: Arc<HttpClient>,
+    http: Arc<HttpClient<RpcLogger<RpcService<Telling>>>>,
     address: String,
+    /// Where the token came from, if it is known.
+    token_file: Option<PathBuf>,
 }
 
 /// Parameters that are a JSON object already.
@@ -42,7 +45,9 @@ impl ToRpcParams for ByName {
 
 impl Client {
     pub(crate) fn connect(state: &StateDir) -> anyhow::Result<Self> {
-        Self::at(&state.listening()?.address, &state.token()?)
+        let mut client = Self::at(&state.listening()?.address, &state.token()?)?;
+        client.token_file = Some(state.root().join("token"));
+        Ok(client)
     }
 
     /// A connection to a gateway at an address.
@@ -56,15 +61,17 @@ impl Client {
         headers.insert("authorization", value);
         let http = HttpClientBuilder::default()
             .set_headers(headers)
+            .set_http_middleware(tower::ServiceBuilder::new().layer(Tell))
             .request_timeout(LONGEST)
             .build(format!("http://{address}"))
             .context("the gateway's address is not usable")?;
-        Ok(Self { http: Arc::new(http), address: address.to_owned() })
+        Ok(Self { http: Arc::new(http), address: address.to_owned(), token_file: None })
     }
 
     /// Calls a method. An error of the gateway comes back with its wire form.
     pub(crate) async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         let patience = patience(method, &params);
+        let has_key = params.get("idempotencyKey").is_some();
         let request = self.http.request::<Value, _>(method, ByName(params));
         let answered = tokio::time::timeout(patience, request).await;
         match answered.unwrap_or(Err(ClientError::RequestTimeout)) {
@@ -94,15 +101,38 @@ impl Client {
                 "the gateway did not answer in time",
             )
             .into()),
-            Err(error) => {
-                let message = format!("no gateway answers at {}: {error}", self.address);
-                // Refused before it was sent, or cut off after: then it may have been accepted.
-                let effect = if was_refused(&error) { Effect::None } else { Effect::Possible };
-                let failure =
-                    Failure::new(Exit::Unavailable, Local::Unclassified, message).with_effect(effect);
-                Err(failure.into())
-            }
+            Err(error) => Err(self.unanswered(&error, has_key)),
         }
+    }
+
+    /// The gateway refused the call before any method, or there is none, or it is gone.
+    fn unanswered(&self, error: &ClientError, has_key: bool) -> anyhow::Error {
+        if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<RemoteError>()) {
+            let refused = RemoteError::from(refused.wire().clone());
+            let permission = refused.wire().code.known() == Some(Local::Permission.into());
+            return match &self.token_file {
+                Some(file) if permission => anyhow::Error::new(refused).context(format!(
+                    "the gateway at {} does not admit this call with the token in {}: is it another gateway, or was the token replaced while it ran?",
+                    self.address,
+                    file.display()
+                )),
+                Some(_) | None => refused.into(),
+            };
+        }
+        // Refused before it was sent, or cut off after: then it may have been accepted.
+        let (effect, advice) = match (was_refused(error), has_key) {
+            (true, _) => (Effect::None, ""),
+            (false, true) => (
+                Effect::Possible,
+                "; the call may have been accepted, and the same idempotencyKey asks for it again without doing it twice",
+            ),
+            (false, false) => (
+                Effect::Possible,
+                "; the call may have been accepted: look before you repeat it, and give the next one an idempotencyKey",
+            ),
+        };
+        let message = format!("no gateway answers at {}: {error}{advice}", self.address);
+        Failure::new(Exit::Unavailable, Local::Unclassified, message).with_effect(effect).into()
     }
 }
 
@@ -121,14 +151,12 @@ fn patience(method: &str, params: &Value) -> Duration {
 
 /// Whether the connection was refused, so that nothing was sent.
 fn was_refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::ConnectionRefused
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    let mut io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.any(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }

@@ -230,8 +230,12 @@ fn inside(engine: &Engine, path: &std::path::Path) -> anyhow::Result<PathBuf> {
     let root = engine.root();
     let whole = root.join(path);
     let parent = whole.parent().and_then(|parent| parent.canonicalize().ok());
+    // A link inside may lead out; what is not there yet leads nowhere.
+    let stays = whole.canonicalize().map_or(true, |resolved| resolved.starts_with(root));
     match (parent, whole.file_name()) {
-        (Some(parent), Some(name)) if parent.starts_with(root) && name != ".." => Ok(parent.join(name)),
+        (Some(parent), Some(name)) if stays && parent.starts_with(root) && name != ".." => {
+            Ok(parent.join(name))
+        }
         _ => {
             let message = "the path is not inside the state directory";
             Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into())

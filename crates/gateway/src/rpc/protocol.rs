@@ -19,6 +19,7 @@ use tower::{
     layer::util::{Identity, Stack},
 };
 
+use super::ids;
 use crate::metrics::Requests;
 
 /// Largest request. A message to a session is text; attachments are not sent through here.
@@ -73,6 +74,7 @@ impl Protocol {
     ///
     /// Cancel-safe: what the message asked for and was accepted goes on.
     pub(crate) async fn answer(&self, message: Bytes) -> Option<Bytes> {
+        let (message, ids) = ids::carried(message);
         let answered = match self.ask(message.clone()).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -84,7 +86,7 @@ impl Protocol {
         };
         // The library answers a notification with nothing, or with null.
         let is_answer = !answered.is_empty() && &answered[..] != b"null";
-        is_answer.then(|| with_wire(&message, &answered).map_or(answered, Bytes::from))
+        is_answer.then(|| ids.back(with_wire(&message, &answered).map_or(answered, Bytes::from)))
     }
 
     async fn ask(&self, message: Bytes) -> anyhow::Result<Bytes> {
@@ -168,7 +170,7 @@ fn wire_of(answer: &Answer<'_>) -> Option<Box<RawValue>> {
 }
 
 /// The numbers of JSON-RPC, and the library's own for what is too large.
-fn code(number: i32) -> Code {
+pub(crate) fn code(number: i32) -> Code {
     match number {
         -32601 => Local::Config.into(),
         -32603 => Local::Bug.into(),

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use super::{door::Door, limits::TOO_MANY, server::Peer, subscriptions::Subscriptions};
+use super::{door::Door, ids, limits::TOO_MANY, server::Peer, subscriptions::Subscriptions};
 
 /// Calls under way on one connection.
 const MAX_CALLS: usize = 64;
@@ -73,10 +73,12 @@ pub(crate) async fn talk(mut socket: WebSocket, door: Arc<Door>, peer: Peer) {
                 Some(Ok(Message::Text(text))) => {
                     unanswered = 0;
                     let message = Bytes::from(text);
-                    let answer = match refused(&message, &door) {
-                        None => subscriptions.take(&message, &door.events),
+                    let (carried, ids) = ids::carried(message.clone());
+                    let answer = match refused(&carried, &door) {
+                        None => subscriptions.take(&carried, &door.events),
                         refused => refused,
                     };
+                    let answer = answer.map(|answer| ids.back(answer));
                     match answer {
                         Some(answer) => {
                             if let Err(end) = send(&mut socket, answer, patience).await {

@@ -65,6 +65,10 @@ fn every_path_but_the_page_asks_who_calls_and_every_refusal_is_typed() {
             assert_eq!(status, 401, "{line}: {body}");
             assert!(head.to_lowercase().contains("www-authenticate: bearer"), "{head}");
             is_wire(&body, "local.permission");
+            assert!(
+                body.contains("Bearer") && body.contains("`token`") && !body.contains("redacted"),
+                "{body}"
+            );
         }
         for host in ["evil.example", "localhost.evil.example", ""] {
             let headers = [JSON, ("Authorization", bearer.as_str()), ("Host", host)];

@@ -120,7 +120,7 @@ fn the_numbers_move_as_what_happens_says() {
         ("moorline_cooldowns_total{why=rate_limit}", 1.0),
         ("moorline_rpc_requests_total{code=ok,method=sessions.send}", 7.0),
         ("moorline_rpc_requests_total{code=request.format,method=sessions.send}", 1.0),
-        ("moorline_rpc_requests_total{code=-32601,method=unknown}", 1.0),
+        ("moorline_rpc_requests_total{code=local.config,method=unknown}", 1.0),
         ("moorline_rpc_requests_total{code=ok,method=sessions.spawn}", 1.0),
         ("moorline_takeovers_total", 0.0),
         ("moorline_lock_safety_ticks_total", 0.0),

@@ -168,6 +168,70 @@ fn errors_of_the_protocol_carry_the_wire_form() {
 }
 
 #[test]
+fn the_command_line_says_why_a_call_was_not_admitted() {
+    let gateway = Gateway::start(None);
+    let file = gateway.state().join("token");
+    std::fs::write(&file, "b".repeat(64)).unwrap();
+    let refused = gateway.run(&["call", "health", "--json"]);
+    let wire = json(&refused.stderr);
+    assert_eq!((refused.status.code(), &wire["code"]), (Some(77), &json!("local.permission")), "{wire}");
+    assert!(wire["message"].as_str().unwrap().contains(file.to_str().unwrap()), "{wire}");
+    let wrong = "Authorization: Bearer wrong\r\n";
+    let mut slowed = refused;
+    until("guessing is slowed", || {
+        while gateway.http(wrong, "{}").0 != 429 {}
+        slowed = gateway.run(&["call", "health", "--json"]);
+        slowed.status.code() == Some(75)
+    });
+    let wire = json(&slowed.stderr);
+    assert_eq!((slowed.status.code(), &wire["effect"]), (Some(75), &json!("none")), "{wire}");
+    assert!(wire["retryAfterMs"].as_u64().unwrap() > 0, "{wire}");
+}
+
+#[test]
+fn what_is_outside_or_contradicts_itself_is_refused() {
+    let gateway = Gateway::start(None);
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), gateway.state().join("link")).unwrap();
+    let (exit, wire) = gateway.refused("locks.inspect", json!({"path": "link"}));
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+    let (exit, wire) = gateway.refused("sessions.create", json!({"key": "agent:z:1", "agent": "y"}));
+    assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+    gateway.call("sessions.create", json!({"key": "agent:z:1", "agent": "z"}));
+}
+
+/// Written as text: a library of ours would not carry some of these ids either.
+#[test]
+fn every_call_with_an_id_is_answered_under_it() {
+    let gateway = Gateway::start(None);
+    let token = format!("Authorization: Bearer {}\r\n", gateway.token());
+    let call = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"health"}}"#);
+    let numbers = ["-1", "1.5", "1.0", "-0", "1e400", "99999999999999999999999", "0", r#""a""#, "null"];
+    for id in numbers {
+        let (status, answer) = gateway.http(&token, &call(id));
+        assert_eq!(status, 200, "{id}");
+        assert!(answer.contains(&format!("\"id\":{id},")) && answer.contains("\"result\""), "{id}: {answer}");
+    }
+    for id in ["true", "{}", "[1]"] {
+        let (status, answer) = gateway.http(&token, &call(id));
+        let answer = json(answer.as_bytes());
+        assert_eq!((status, &answer["id"], &answer["error"]["code"]), (200, &Value::Null, &json!(-32600)));
+        assert_eq!(answer["error"]["data"]["code"], "request.format");
+    }
+    // In a batch beside each other, with a notification and something that is no call.
+    let notification = r#"{"jsonrpc":"2.0","method":"health"}"#;
+    let batch: Vec<String> = numbers.iter().map(|id| call(id)).collect();
+    let batch = format!("[{},{notification},7,{}]", batch.join(","), call("true"));
+    let (_, answer) = gateway.http(&token, &batch);
+    assert_eq!(json(answer.replace("1e400", "0").as_bytes()).as_array().unwrap().len(), numbers.len() + 2);
+    for id in numbers {
+        assert!(answer.contains(&format!("\"id\":{id},")), "{id}: {answer}");
+    }
+    assert_eq!(answer.matches("-32600").count(), 2, "{answer}");
+    assert_eq!(answer.matches("\"result\"").count(), numbers.len(), "{answer}");
+}
+
+#[test]
 fn what_is_asked_twice_at_once_is_accepted_once() {
     let gateway =
         Gateway::start(Some("agents:\n  '*':\n    - delayMs: 200\n      reply: 'heard {message}'\n"));
