@@ -131,7 +131,16 @@ fn decide(signal: &Signal<'_>, vendor: Vendor, gather: &Gather<'_>, matcher: &Ma
     }
     let stated_status = signal.status.filter(|status| *status >= 400);
     let status = stated_status.or(gather.inner_status()).or(gather.text_status);
-    let words = matcher.decide(&gather.seen, status, vendor).filter(|rule| believed || rule.alone);
+    let words = matcher.decide(&gather.seen, status, vendor);
+    // A request that is refused by name quotes what was wrong with it. Such a quote may say which refusal it is, and
+    // never that the provider failed.
+    let refused = status == Some(400) && coded.is_some_and(|coded| coded.is_refusal());
+    let words = if refused && words.is_some_and(|rule| says_provider_failed(rule.outcome.code)) {
+        matcher.decide_unquoted(&gather.seen, status, vendor)
+    } else {
+        words
+    };
+    let words = words.filter(|rule| believed || rule.alone);
     if let Some(rule) = words.filter(|rule| !rule.vague) {
         return by_words(rule);
     }
@@ -148,6 +157,21 @@ fn decide(signal: &Signal<'_>, vendor: Vendor, gather: &Gather<'_>, matcher: &Ma
         return by_words(rule);
     }
     nothing_known(signal)
+}
+
+/// Whether this class is a fault of the provider or of the account, and none of the request.
+fn says_provider_failed(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Provider(
+            Provider::Overloaded
+                | Provider::ServerError
+                | Provider::RateLimit
+                | Provider::Timeout
+                | Provider::Auth
+                | Provider::AuthPermanent
+        )
+    )
 }
 
 /// A limit per minute that the one request exceeds: the code says rate limit, and no wait helps.

@@ -55,6 +55,11 @@ pub(crate) fn unescape(after: &[u8]) -> (Unescaped, usize) {
 
 /// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
 pub(crate) fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
+    quote_end(text, open).filter(|end| end - open > LONG_QUOTE)
+}
+
+/// Where a quote that opens at `open` ends: at its closing mark. `None` when it is unclosed, or an apostrophe.
+pub(crate) fn quote_end(text: &[u8], open: usize) -> Option<usize> {
     let before = open.checked_sub(1).and_then(|before| text.get(before));
     if before.is_some_and(|before| !matches!(before, b' ' | b':' | b'(' | b'=' | b'[' | b',' | b'{' | b'\n'))
     {
@@ -68,7 +73,7 @@ pub(crate) fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
         let close = from + memchr::memchr(mark, inside.get(from..)?)?;
         // A quote mark within a word is an apostrophe.
         if inside.get(close + 1).is_none_or(|next| !next.is_ascii_alphanumeric()) {
-            return (close >= LONG_QUOTE).then_some(open + 1 + close);
+            return Some(open + 1 + close);
         }
         from = close + 1;
     }

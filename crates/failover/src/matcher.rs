@@ -82,6 +82,10 @@ impl Bits {
 pub(crate) struct Seen {
     outside_quotes: Bits,
     anywhere: Bits,
+    /// Outside every quote, a short one too.
+    unquoted: Bits,
+    /// Behind the closing mark of the last quote, in the part that is being read.
+    quoted_until: usize,
     read: usize,
     delay: Option<Stated>,
     unparsable_delays: u8,
@@ -188,6 +192,7 @@ impl Matcher {
             return;
         }
         seen.read += text.len();
+        seen.quoted_until = 0;
         let mut latin = self.latin.start;
         let mut wide = self.wide.start;
         let mut after_space = false;
@@ -217,6 +222,10 @@ impl Matcher {
                         }
                     }
                     b'"' | b'\'' | b'`' => {
+                        if here >= seen.quoted_until {
+                            seen.quoted_until =
+                                crate::fold::quote_end(text, here).map_or(seen.quoted_until, |end| end + 1);
+                        }
                         if here >= quote_end {
                             quote_end = long_quote_end(text, here).unwrap_or(quote_end);
                         }
@@ -257,6 +266,16 @@ impl Matcher {
                 .then(|| self.first(&seen.anywhere, group, vendor))
                 .flatten()
         })
+    }
+
+    /// The same for what was seen outside every quote: what a refusal quotes is the caller's.
+    pub(crate) fn decide_unquoted(
+        &self,
+        seen: &Seen,
+        status: Option<u16>,
+        vendor: Vendor,
+    ) -> Option<&'static TextRule> {
+        self.first(&seen.unquoted, Statuses::group(status), vendor)
     }
 
     fn first(&self, met: &Bits, group: Statuses, vendor: Vendor) -> Option<&'static TextRule> {
@@ -326,6 +345,9 @@ impl Automat {
             seen.anywhere.add(terms);
             if at > quote_end {
                 seen.outside_quotes.add(terms);
+            }
+            if at > seen.quoted_until {
+                seen.unquoted.add(terms);
             }
             if *delay_follows && seen.delay.is_none() {
                 match prose::read(text.get(at..).unwrap_or_default(), vendor) {

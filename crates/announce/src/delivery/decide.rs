@@ -122,13 +122,21 @@ fn rule(channel: Channel, code: &Word<'_>) -> Option<&'static Rule> {
 fn leaves_open(signal: &Signal<'_>, found: &Found) -> bool {
     matches!(
         found.rule,
-        "matrix.M_FORBIDDEN" | "feishu.230001" | "whatsapp.100" | "googlechat.PERMISSION_DENIED"
+        "matrix.M_FORBIDDEN"
+            | "feishu.230001"
+            | "whatsapp.100"
+            | "googlechat.PERMISSION_DENIED"
+            | "dingtalk.310000"
     ) || signal.retry_after.is_none() && found.is_retried()
 }
 
 /// A code with two meanings, beside a text that says it is the target's: the room of Matrix's `M_FORBIDDEN`, the
 /// receiver of a wrong parameter.
 fn about_target(scan: &Scan<'_>, found: Found) -> Found {
+    // A robot's security settings: a signature, an address, or a word that the message has to hold.
+    if let Some(own) = scan.own.filter(|own| found.rule == "dingtalk.310000" && own.class == rules::PAYLOAD) {
+        return Found::by(own, DeliveryEvidence::Text, Certainty::Likely);
+    }
     let name = match found.rule {
         "matrix.M_FORBIDDEN" if scan.room => "matrix.room",
         "feishu.230001" if scan.receiver => "feishu.receiver",

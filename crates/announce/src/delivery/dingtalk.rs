@@ -30,11 +30,14 @@ pub(super) const TABLE: Table = Table {
         }
     },
     texts: rows! { "dingtalk";
+        PAYLOAD {
+            "keywords not in content",
+        }
         LIMITED_BOT {
             "send too fast",
         }
         AUTH {
-            "keywords not in content", "sign not match", "token is not exist", "robot not exist",
+            "sign not match", "token is not exist", "robot not exist",
         }
         GONE {
             "chat not exist", "group is dismissed",

@@ -97,7 +97,7 @@ pub(super) const TABLE: Table = Table {
         }
     },
     texts: rows! { "discord";
-        AUTH { "missing permissions", "invalid token", "an invalid token was provided" }
+        AUTH { "missing permissions", "invalid token", "an invalid token was provided", "improper token has been passed" }
         LIMITED_GLOBAL { "you are being blocked from accessing our api" }
         LIMITED_BOT { "the resource is being rate limited", "you are being rate limited" }
     },

@@ -47,7 +47,7 @@ pub(super) const TABLE: Table = Table {
             "sender address rejected", "relay access denied", "relaying denied", "the from address does not match",
             "domain is not verified",
         }
-        PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected" }
+        PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected", "illegal attachment" }
         LIMITED_BOT {
             "too many messages", "too many login attempts", "daily user sending", "daily sending quota exceeded", "throttling failure",
             "error: too much mail", "too much mail", "maximum sending rate exceeded",
@@ -84,7 +84,11 @@ pub(super) fn by_reply(
     };
     let (rule, class) = match own.filter(|own| rule == "email.greylisted" && own.class == LIMITED_BOT) {
         Some(own) => (own.id, own.class),
-        None => (rule, class),
+        // A refusal by policy may be of what the message holds.
+        None => match own.filter(|own| rule == "email.policy" && own.class == PAYLOAD) {
+            Some(own) => (own.id, own.class),
+            None => (rule, class),
+        },
     };
     Some(Found { rule, class, evidence: DeliveryEvidence::Code, certainty: Certainty::Certain })
 }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, cmp::Reverse};
 
+use moorline_taxonomy::{Code, Request};
+
 use crate::{
     classify::Decided,
     rules::{
@@ -60,6 +62,11 @@ impl Coded {
 
     pub(crate) fn weight(&self) -> Weight {
         self.hit.weight
+    }
+
+    /// Whether the code only says that the request was refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.hit.weight == Weight::Weak && self.hit.rule.outcome.code == Code::Request(Request::Format)
     }
 
     /// Whether the code is one that only a model provider gives.

@@ -86,7 +86,7 @@ text_rules! {
     ENGINE "engine":
     "gone" for [Local] [
         "model has crashed|model crashed|runner process|failed to load model|error loading model|model unloaded|\
-         model was unloaded|insufficient system resources|no longer running|cuda error|out of memory|exit code"
+         model was unloaded|enginedeaderror|insufficient system resources|no longer running|cuda error|out of memory|exit code"
     ]
         => SERVER_ERROR, Statuses::UNSAID.and(Statuses::S400).and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1057";
 }
