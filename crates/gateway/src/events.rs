@@ -47,6 +47,9 @@ pub(crate) enum Event {
         requester: SessionKey,
         child: SessionKey,
         task: String,
+        /// The child began with its requester's history.
+        #[serde(default)]
+        fork: bool,
         idempotency_key: Option<String>,
     },
     /// The result of a child is in the outbox.

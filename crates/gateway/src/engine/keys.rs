@@ -1,7 +1,8 @@
 //! Idempotency keys: the same key is the same request, in this gateway and in the next one.
 //!
-//! A key stands for one method, receiver and text; the same key with another request is refused instead of being answered
-//! with the first one's result. What an earlier gateway accepted is read from the event files at start.
+//! A key stands for one request; the same key with another one is refused instead of being answered with the first one's
+//! result. Of a request only a digest is kept, since texts may be long and keys are many. What an earlier gateway accepted
+//! is read from the event files at start.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use moorline_taxonomy::Request;
+use sha2::{Digest, Sha256};
 
 use crate::{
     exit::{Exit, Failure},
@@ -20,11 +22,29 @@ const REMEMBERED: usize = 16_384;
 
 /// What was asked for with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// A message to a session.
-    Message { to: SessionKey, text: String },
-    /// A child of a requester.
-    Child { requester: SessionKey, task: String },
+pub(crate) struct Asked([u8; 16]);
+
+impl Asked {
+    /// A message to a session, from another one or from a user.
+    pub(crate) fn message(from: Option<&SessionKey>, to: &SessionKey, text: &str) -> Self {
+        Self::of(&["message", from.map_or("", SessionKey::as_str), to.as_str(), text])
+    }
+
+    /// A child of a requester: its agent, its task, and whether it has the requester's history.
+    pub(crate) fn child(requester: &SessionKey, agent: &str, task: &str, fork: bool) -> Self {
+        Self::of(&["child", requester.as_str(), agent, task, if fork { "fork" } else { "isolated" }])
+    }
+
+    fn of(parts: &[&str]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest.finalize()[..16]);
+        Self(short)
+    }
 }
 
 /// What came of it.

@@ -170,13 +170,19 @@ impl Engine {
 impl Engine {
     /// Remembers the idempotency key of what an earlier gateway accepted.
     fn know(&self, event: &Event) {
-        if let Event::SendAccepted { send_id, to, message, .. } = event {
-            let asked = Asked::Message { to: to.clone(), text: message.clone() };
+        if let Event::SendAccepted { send_id, from, to, message, .. } = event {
+            let asked = Asked::message(from.as_ref(), to, message);
             self.keys.remember(send_id, asked, None, None);
-        } else if let Event::SpawnAccepted { run_id, requester, child, task, idempotency_key: Some(key) } =
-            event
+        } else if let Event::SpawnAccepted {
+            run_id,
+            requester,
+            child,
+            task,
+            fork,
+            idempotency_key: Some(key),
+        } = event
         {
-            let asked = Asked::Child { requester: requester.clone(), task: task.clone() };
+            let asked = Asked::child(requester, child.agent(), task, *fork);
             self.keys.remember(key, asked, Some(run_id), Some(child));
         }
     }
@@ -197,6 +203,7 @@ mod tests {
             max_ping_pong: 0,
         };
         let spawn = |id: &str| Event::SpawnAccepted {
+            fork: false,
             run_id: id.into(),
             requester: key.clone(),
             child: key.clone(),

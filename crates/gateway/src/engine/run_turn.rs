@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moorline_taxonomy::{Cancelled, Wire};
+use moorline_taxonomy::{Cancelled, Local, Wire};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ impl Engine {
         check_message(&params.message)?;
         check_key(params.idempotency_key.as_deref())?;
         let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
-        let asked = Asked::Message { to: params.session_key.clone(), text: params.message.clone() };
+        let asked = Asked::message(None, &params.session_key, &params.message);
         let accepting = self.keys.accepting();
         let run_id = match self.keys.find(&key, &asked)? {
             Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
@@ -161,13 +161,9 @@ impl Engine {
         let run = self.runs.begin(run_id, &incoming.session);
         let (engine, run_id, taken) = (Arc::clone(self), run_id.to_owned(), run.clone());
         self.tasks.run(async move {
+            let ending = Ending { engine: &engine, run_id: &run_id, run: &taken, key: &incoming.key };
             let end = engine.take_turn(place, &incoming, nested, &run_id, &taken, by).await;
-            engine.events.note(Event::RunEnded {
-                run_id: run_id.clone(),
-                outcome: end.word.to_owned(),
-                code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
-            });
-            engine.runs.end(&run_id, end);
+            ending.end(end);
         });
         Ok(run)
     }
@@ -206,6 +202,40 @@ impl Engine {
     }
 }
 
+/// A run that has not ended. A panic in its turn ends it, too, or everybody who waits for it would wait for ever. One that is
+/// dropped otherwise was cut off with the gateway: the next one writes it down as interrupted.
+struct Ending<'a> {
+    engine: &'a Engine,
+    run_id: &'a str,
+    run: &'a Run,
+    key: &'a str,
+}
+
+impl Ending<'_> {
+    fn end(self, end: TurnEnd) {
+        self.write_down(end);
+    }
+
+    fn write_down(&self, end: TurnEnd) {
+        self.engine.events.note(Event::RunEnded {
+            run_id: self.run_id.to_owned(),
+            outcome: end.word.to_owned(),
+            code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
+        });
+        self.engine.runs.end(self.run_id, end);
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = "the turn broke off: a defect of the program; its log has more, please report it";
+            let delivered = self.run.inbox.has(self.key);
+            self.write_down(TurnEnd { delivered, ..TurnEnd::failed(Wire::new(Local::Bug, said)) });
+        }
+    }
+}
+
 fn unknown_run(run_id: &str) -> Failure {
     let shown: String = run_id.chars().take(64).collect();
     Failure::new(
@@ -213,4 +243,61 @@ fn unknown_run(run_id: &str) -> Failure {
         moorline_taxonomy::Request::Format,
         format!("no run {shown:?} is known here"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_runner::{Model, ModelError, ModelReply, ModelRequest, StreamSink};
+
+    use super::*;
+    use crate::{
+        model::{Models, script::Script},
+        settings,
+        state_dir::StateDir,
+    };
+
+    struct Defect;
+
+    #[async_trait::async_trait]
+    impl Model for Defect {
+        async fn call(
+            &self,
+            _request: &ModelRequest,
+            _sink: &mut dyn StreamSink,
+        ) -> Result<ModelReply, ModelError> {
+            panic!("a defect in a turn")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_run_and_lets_its_session_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let settings = settings::load(&state, moorline_lock_core::OnStale::Report).unwrap();
+        let models = Models { model: Arc::new(Defect), ..Models::scripted(Script::built_in().unwrap()) };
+        let engine = Engine::start(state, models, &settings).await.unwrap();
+        let asked = |key: &str| AgentParams {
+            session_key: "agent:main:desk".parse().unwrap(),
+            message: "hello".to_owned(),
+            timeout_ms: Some(20_000),
+            idempotency_key: Some(key.to_owned()),
+        };
+        // The second one shows that the session's lane and lock are free.
+        for key in ["first", "second"] {
+            let answer = engine.agent(asked(key)).await.unwrap();
+            assert_eq!(
+                (&answer["outcome"], &answer["error"]["code"]),
+                (&json!("failed"), &json!("local.bug"))
+            );
+            let run = engine.runs.get(answer["runId"].as_str().unwrap()).unwrap();
+            assert!(run.ended().await.unwrap().delivered, "its message is in the transcript");
+        }
+        engine.shut_down().await;
+        let files = crate::events::files(&dir.path().join("events")).unwrap();
+        let lines = files.iter().flat_map(|file| file.read().unwrap().lines);
+        let ended = lines.filter(
+            |line| matches!(&line.event, Event::RunEnded { code: Some(code), .. } if code == "local.bug"),
+        );
+        assert_eq!(ended.count(), 2);
+    }
 }

@@ -142,7 +142,7 @@ impl Engine {
             Some(ms) => Duration::from_millis(ms),
             None => DEFAULT_WAIT,
         };
-        let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
+        let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
         // Says, once, whether the outcome got into the caller's hands.
         let (hand_over, handed) = oneshot::channel();
         let asking =
@@ -235,7 +235,7 @@ impl Engine {
             }
             None => self.start_turn(place, incoming, nested)?,
         };
-        let asked = Asked::Message { to: params.to.clone(), text: params.message.clone() };
+        let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
         self.keys.remember(send_id, asked, Some(&run_id), None);
         Ok(run_id)
     }

@@ -52,7 +52,9 @@ impl Engine {
     pub(crate) async fn spawn(self: &Arc<Self>, params: SpawnParams) -> anyhow::Result<Value> {
         check_message(&params.task)?;
         check_key(params.idempotency_key.as_deref())?;
-        let asked = Asked::Child { requester: params.requester.clone(), task: params.task.clone() };
+        let agent = params.agent.as_deref().unwrap_or_else(|| params.requester.agent());
+        let fork = params.context == Context::Fork;
+        let asked = Asked::child(&params.requester, agent, &params.task, fork);
         // Two calls with one key, or for the last free child, come one after the other.
         let _one_at_a_time = self.spawning.lock().await;
         if let Some(key) = &params.idempotency_key
@@ -74,6 +76,7 @@ impl Engine {
             requester: params.requester.clone(),
             child: child.clone(),
             task: params.task.clone(),
+            fork,
             idempotency_key: params.idempotency_key.clone(),
         };
         let incoming = Incoming {

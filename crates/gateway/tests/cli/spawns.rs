@@ -127,3 +127,30 @@ fn an_announce_that_is_not_there_is_bad_input() {
     }
     gateway.stop();
 }
+
+#[test]
+fn a_key_with_another_request_is_refused_before_and_after_a_restart() {
+    let mut gateway = Gateway::start(None);
+    let spawn = |agent: &str, context: &str| json!({"requester": DESK, "task": "count", "agent": agent, "context": context, "idempotencyKey": "k"});
+    let send =
+        |from: &str| json!({"from": from, "to": "agent:b:x", "message": "hello", "idempotencyKey": "s"});
+    let child = gateway.call("sessions.spawn", spawn("main", "isolated"))["runId"].clone();
+    assert_eq!(gateway.call("sessions.send", send(DESK))["replied"], true);
+    until_delivered(&gateway, 1);
+    for restarted in [false, true] {
+        if restarted {
+            gateway.kill_and_restart();
+        }
+        assert_eq!(gateway.call("sessions.spawn", spawn("main", "isolated"))["runId"], child);
+        assert_eq!(gateway.call("sessions.send", send(DESK))["accepted"], true);
+        for (method, other) in [
+            ("sessions.spawn", spawn("other", "isolated")),
+            ("sessions.spawn", spawn("main", "fork")),
+            ("sessions.send", send("agent:main:somebody")),
+        ] {
+            let (exit, wire) = gateway.refused(method, other);
+            assert_eq!((exit, &wire["code"]), (65, &json!("request.format")), "{wire}");
+        }
+    }
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
+}
