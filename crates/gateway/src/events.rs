@@ -56,6 +56,9 @@ pub(crate) enum Event {
     AnnouncePrepared { key: String, requester: SessionKey, child_run_id: String },
     /// The result of a child is in the requester's transcript.
     AnnounceDelivered { key: String },
+    /// The result of a child will not come: there was nothing to say, or it was refused, dismissed or given up, and whoever
+    /// waits for it was told.
+    AnnounceSettled { key: String },
     /// A live stale lock was reported and left in place.
     LockStale { lock_path: String, owner_pid: Option<u32>, reasons: Vec<String> },
     /// The lock of a dead owner was taken over; its run is interrupted.

@@ -264,9 +264,12 @@ fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
 
 fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut settled: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
         if let Event::AnnouncePrepared { key, child_run_id, .. } = &line.event {
             keys.insert(child_run_id, key);
+        } else if let Event::AnnounceSettled { key } = &line.event {
+            settled.insert(key);
         }
     }
     for line in lines {
@@ -275,6 +278,8 @@ fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
         let times = keys.get(run_id.as_str()).map_or(0, |key| transcripts.times_in(requester, key));
         match times {
             1 => audit.spawns.ok += 1,
+            // Nothing to say, or refused, dismissed or given up: the outbox says which, and is looked at below.
+            0 if keys.get(run_id.as_str()).is_some_and(|key| settled.contains(key)) => audit.spawns.ok += 1,
             0 => {
                 audit.lost += 1;
                 audit

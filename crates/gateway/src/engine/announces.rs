@@ -150,10 +150,8 @@ impl Engine {
                 child_run_id: run_id.to_owned(),
             })?;
             let kept = self.announces.announcer.submit(key, envelope).await?;
-            // Kept and delivered before a crash, which the event file does not know yet.
-            if kept.row().state == State::Delivered {
-                self.note_delivered(&kept.row().key);
-            }
+            // Kept and settled before a crash, which the event file does not know yet, or nothing to say.
+            self.note_end(kept.row());
             anyhow::Ok(())
         };
         // The result was promised: it is tried until it is kept. At a shutdown the next gateway goes on with it.
@@ -219,8 +217,32 @@ impl Engine {
         hasten(self.announcer(), key.requester()).await;
     }
 
+    /// Settles a result without sending it.
+    pub(crate) async fn dismiss_announce(&self, seq: u64) -> Result<Row, AnnounceError> {
+        let row = self.announcer().dismiss(seq).await?;
+        self.note_end(&row);
+        Ok(row)
+    }
+
+    /// Writes down how a row ended, if it did: what is settled is not owed any more.
+    pub(super) fn note_end(&self, row: &Row) {
+        match row.state {
+            State::Delivered => self.note_delivered(&row.key),
+            State::Silent | State::Rejected | State::Expired => {
+                self.events.note(Event::AnnounceSettled { key: row.key.to_string() });
+            }
+            State::Prepared | State::Sending | State::Uncertain => {}
+        }
+    }
+
     pub(super) fn note_delivered(&self, key: &Key) {
         self.events.note(Event::AnnounceDelivered { key: key.to_string() });
+        // The notice that a result was given up has arrived: the result itself will not.
+        if key.is_give_up()
+            && let Ok(given_up) = Key::completion(key.requester(), key.child_run())
+        {
+            self.events.note(Event::AnnounceSettled { key: given_up.to_string() });
+        }
         if key.is_completion() {
             self.open.announces_delivered.fetch_add(1, Ordering::Relaxed);
         }

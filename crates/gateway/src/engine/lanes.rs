@@ -139,15 +139,25 @@ impl Lanes {
 
     /// Takes the last place of a session's lane; refused at once when too many wait already.
     pub(crate) fn place(self: &Arc<Self>, session: &SessionKey) -> Result<Place, LaneBusy> {
-        let mut all = self.lock();
+        let all = self.lock();
         if all.places >= MAX_PLACES {
             let problem = format!("the gateway has {MAX_PLACES} turns under way and waiting");
             return Err(LaneBusy::new(session, problem));
         }
-        let lane = all.lanes.entry(session.clone()).or_default();
-        if lane.inside > self.most_waiting {
-            return Err(LaneBusy::new(session, format!("{} turns wait already", lane.inside - 1)));
+        let inside = all.lanes.get(session).map_or(0, |lane| lane.inside);
+        if inside > self.most_waiting {
+            return Err(LaneBusy::new(session, format!("{} turns wait already", inside - 1)));
         }
+        Ok(self.last_place(all, session))
+    }
+
+    /// The last place for what was promised before: it was admitted once, and cannot be refused now.
+    pub(crate) fn place_owed(self: &Arc<Self>, session: &SessionKey) -> Place {
+        self.last_place(self.lock(), session)
+    }
+
+    fn last_place(self: &Arc<Self>, mut all: MutexGuard<'_, All>, session: &SessionKey) -> Place {
+        let lane = all.lanes.entry(session.clone()).or_default();
         let ticket = if lane.inside == 0 {
             Ticket::Called
         } else {
@@ -157,7 +167,7 @@ impl Lanes {
         };
         lane.inside += 1;
         all.places += 1;
-        Ok(Place { lanes: Arc::clone(self), session: session.clone(), ticket })
+        Place { lanes: Arc::clone(self), session: session.clone(), ticket }
     }
 
     /// Turns under way or waiting for a session.
@@ -290,6 +300,8 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(lanes.place(&key()).err().unwrap().to_string().contains("64 turns wait"));
+        // What was promised before is not refused.
+        drop(lanes.place_owed(&key()));
         // Cancelled in the queue: no place is left behind.
         waiting.shutdown().await;
         assert_eq!(lanes.inside(&key()), 1);

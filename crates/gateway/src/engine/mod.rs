@@ -109,7 +109,7 @@ impl Engine {
             state,
             events,
         });
-        engine.recover()?;
+        engine.recover().await?;
         engine.drive_announces(became_idle);
         Ok(engine)
     }

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use moorline_announce::Filter;
 use moorline_taxonomy::Cancelled;
 
 use super::{Engine, Incoming, SendParams, keys::Asked, sends::Asking};
@@ -26,6 +27,8 @@ use crate::{
 struct Owed {
     sends: BTreeMap<String, (usize, SendParams)>,
     spawns: BTreeMap<String, (usize, SessionKey, SessionKey, String)>,
+    /// Places of children whose result is kept in the outbox.
+    kept: BTreeSet<usize>,
     /// Runs of gateways that never ended.
     runs: BTreeSet<String>,
     /// Settled before its promise was read.
@@ -75,7 +78,7 @@ impl Owed {
             Event::AnnouncePrepared { key, child_run_id, .. } => {
                 self.announced.insert(key.clone(), child_run_id.clone());
             }
-            Event::AnnounceDelivered { key } => {
+            Event::AnnounceDelivered { key } | Event::AnnounceSettled { key } => {
                 self.delivered.insert(key.clone());
             }
             Event::RunAccepted { recovered: false, .. }
@@ -95,14 +98,15 @@ impl Owed {
     /// The places of the files that hold a promise.
     fn places(&self) -> BTreeSet<usize> {
         let sends = self.sends.values().map(|(place, _)| *place);
-        sends.chain(self.spawns.values().map(|(place, ..)| *place)).collect()
+        let spawns = self.spawns.values().map(|(place, ..)| *place);
+        sends.chain(spawns).chain(self.kept.iter().copied()).collect()
     }
 }
 
 impl Engine {
     /// Drives again what an earlier gateway of this state directory left open, and lets go of the files that owe nothing.
     /// Called once, before anything is admitted.
-    pub(super) fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
+    pub(super) async fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
         let files = events::files(&self.state.events())?;
         let mut owed = Owed::default();
         let mut keep = BTreeSet::new();
@@ -123,6 +127,7 @@ impl Engine {
             }
         }
         owed.finish();
+        self.take_off_kept(&mut owed).await?;
         keep.extend(owed.places());
         for run_id in &owed.runs {
             self.events.write(Event::RunEnded {
@@ -154,13 +159,25 @@ impl Engine {
             self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
             let incoming =
                 Incoming { text: task, key: run_id.clone(), from: Some(requester.clone()), session: child };
-            let again = self.lanes.place(&incoming.session).map_err(anyhow::Error::from);
-            match again.and_then(|place| self.start_turn(place, incoming, false)) {
+            let place = self.lanes.place_owed(&incoming.session);
+            match self.start_turn(place, incoming, false) {
                 Ok(run) => {
                     let engine = Arc::clone(self);
                     self.tasks.run(async move { engine.announce_when_done(requester, &run, &run_id).await });
                 }
                 Err(error) => tracing::error!(run_id, %error, "a promised child could not be driven again"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes off the children whose result is in the outbox, however their turn ended: it is delivered from there, and the
+    /// child's model is not asked again. The file that promised it stays until the result is settled.
+    async fn take_off_kept(&self, owed: &mut Owed) -> anyhow::Result<()> {
+        for row in self.announcer().list(&Filter::default()).await? {
+            if row.key.is_completion() && owed.spawns.contains_key(row.key.child_run()) {
+                self.note_end(&row);
+                owed.kept.extend(owed.spawns.remove(row.key.child_run()).map(|(place, ..)| place));
             }
         }
         Ok(())

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     Engine, Incoming, TurnEnd,
     keys::{Asked, Known},
+    lanes::Place,
 };
 use crate::{
     events::Event,
@@ -152,7 +153,7 @@ impl Engine {
             Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
             // Settled long ago or by an earlier gateway: the turn is answered from the transcript, and nothing is
             // promised anew.
-            Some(_) => self.start_send(&params, &send_id, false, None)?,
+            Some(_) => self.start_send(self.lanes.place(&params.to)?, &params, &send_id, false, None)?,
             None => self.accept_send(&params, &send_id, asking)?,
         };
         drop(accepting);
@@ -203,7 +204,12 @@ impl Engine {
         asking: Asking,
         promise: Option<Event>,
     ) -> anyhow::Result<String> {
-        let run_id = self.start_send(&params, send_id, asking.nested, promise)?;
+        let place = match &promise {
+            Some(_) => self.lanes.place(&params.to)?,
+            // Promised by an earlier gateway.
+            None => self.lanes.place_owed(&params.to),
+        };
+        let run_id = self.start_send(place, &params, send_id, asking.nested, promise)?;
         self.open.sends.fetch_add(1, Ordering::Relaxed);
         let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
         self.tasks.run(async move {
@@ -215,12 +221,12 @@ impl Engine {
 
     fn start_send(
         self: &Arc<Self>,
+        place: Place,
         params: &SendParams,
         send_id: &str,
         nested: bool,
         promise: Option<Event>,
     ) -> anyhow::Result<String> {
-        let place = self.lanes.place(&params.to)?;
         let incoming = Incoming {
             text: params.message.clone(),
             key: send_id.to_owned(),

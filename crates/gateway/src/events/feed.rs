@@ -111,7 +111,9 @@ impl Event {
             Self::RunAccepted { .. } | Self::RunEnded { .. } => Kind::Runs,
             Self::SendAccepted { .. } | Self::SendReplied { .. } | Self::SendFailed { .. } => Kind::Sends,
             Self::SpawnAccepted { .. } => Kind::Spawns,
-            Self::AnnouncePrepared { .. } | Self::AnnounceDelivered { .. } => Kind::Announces,
+            Self::AnnouncePrepared { .. } | Self::AnnounceDelivered { .. } | Self::AnnounceSettled { .. } => {
+                Kind::Announces
+            }
             Self::LockStale { .. } | Self::LockReclaimed { .. } | Self::LockHeld { .. } => Kind::Locks,
         }
     }

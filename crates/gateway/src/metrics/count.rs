@@ -23,7 +23,7 @@ pub(crate) fn event(event: &Event) {
         Event::SendReplied { .. } => counter!(name::SENDS_SETTLED, "outcome" => "replied").increment(1),
         Event::SendFailed { .. } => counter!(name::SENDS_SETTLED, "outcome" => "failed").increment(1),
         Event::SpawnAccepted { .. } => counter!(name::SPAWNS_ACCEPTED).increment(1),
-        Event::AnnouncePrepared { .. } => {}
+        Event::AnnouncePrepared { .. } | Event::AnnounceSettled { .. } => {}
         Event::AnnounceDelivered { .. } => counter!(name::ANNOUNCES_DELIVERED).increment(1),
         Event::LockStale { reasons, .. } => counter!(name::STALE, "reason" => reasons.join("+")).increment(1),
         Event::LockReclaimed { reasons, .. } => {

@@ -203,7 +203,7 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
         "announce.dismiss",
         "Settles a result without sending it.",
         json!({"seq": 1}),
-        |engine, params| async move { Ok(row(&engine.announcer().dismiss(params.seq).await?)) },
+        |engine, params| async move { Ok(row(&engine.dismiss_announce(params.seq).await?)) },
     )?;
     api.method::<SessionParams, ParkedReplies, _, _>(
         "parked.list",

@@ -154,3 +154,52 @@ fn a_key_with_another_request_is_refused_before_and_after_a_restart() {
     }
     assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
 }
+
+#[test]
+fn a_child_with_nothing_to_say_is_settled_and_its_model_is_not_asked_again() {
+    let script = "agents:\n  main:\n    - reply: 'NO_REPLY'\n";
+    let mut gateway = Gateway::start(Some(script));
+    let child = gateway.call("sessions.spawn", json!({"requester": DESK, "task": "count"}));
+    let settled = |gateway: &Gateway| {
+        gateway.events().iter().filter(|line| line["event"] == "announce_settled").count()
+    };
+    until("the end of it", || settled(&gateway) == 1);
+    for _ in 0..2 {
+        gateway.kill_and_restart();
+        assert_eq!(history(&gateway, &child["childSessionKey"]).len(), 2);
+        let runs = gateway.events().iter().filter(|line| line["event"] == "run_accepted").count();
+        assert_eq!(runs, 1, "driven again");
+    }
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn a_child_that_failed_before_a_crash_is_delivered_as_it_was() {
+    let script = "
+agents:
+  main:
+    - when: 'sub-agent'
+      reply: 'noted'
+    - when: 'busy'
+      delayMs: 3000
+      reply: 'done'
+  broken:
+    - fail: { code: request.format, times: 100 }
+      reply: 'never'
+";
+    let mut gateway = Gateway::start(Some(script));
+    let busy = json!({"sessionKey": DESK, "message": "busy", "timeoutMs": 1});
+    gateway.call("agent", busy);
+    let spawn = json!({"requester": DESK, "task": "count", "agent": "broken"});
+    let child = gateway.call("sessions.spawn", spawn);
+    // In the outbox, and the requester is busy.
+    until("the row", || gateway.call("announce.list", json!({}))["rows"].as_array().unwrap().len() == 1);
+    gateway.kill_and_restart();
+    until_delivered(&gateway, 1);
+    let of_child =
+        |line: &&Value| line["event"] == "run_accepted" && line["sessionKey"] == child["childSessionKey"];
+    assert_eq!(gateway.events().iter().filter(of_child).count(), 1, "its model was asked again");
+    let said = history(&gateway, &json!(DESK));
+    assert!(said.iter().any(|(_, text)| text.contains("request.format")), "{said:?}");
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
+}
