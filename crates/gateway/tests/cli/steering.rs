@@ -311,7 +311,11 @@ fn a_gateway_killed_between_message_and_receipt_delivers_once() {
         gateway.kill();
         let written = std::fs::read_to_string(&path).unwrap();
         gateway.restart();
-        until("the receipts", || rows(&gateway).len() == 3 && settled(&gateway));
+        until("the receipts", || {
+            // Killed before the slow send's end was written down, it is driven again, and waits for its colleague again.
+            let_the_desk_go(&gateway);
+            rows(&gateway).len() == 3 && settled(&gateway)
+        });
         assert_eq!(announced(&gateway, 3), 3);
         for row in rows(&gateway) {
             // What was in the transcript is found there and not sent again.
