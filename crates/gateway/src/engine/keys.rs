@@ -36,15 +36,20 @@ impl Asked {
     }
 
     fn of(parts: &[&str]) -> Self {
-        let mut digest = Sha256::new();
-        for part in parts {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
-        }
-        let mut short = [0; 16];
-        short.copy_from_slice(&digest.finalize()[..16]);
-        Self(short)
+        Self(digest(parts))
     }
+}
+
+/// A digest that nobody can make other parts for, and that no shift between the parts leaves the same.
+pub(super) fn digest(parts: &[&str]) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest.finalize()[..16]);
+    short
 }
 
 /// What came of it.

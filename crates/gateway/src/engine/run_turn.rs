@@ -163,7 +163,7 @@ impl Engine {
         self.tasks.run(async move {
             let ending = Ending { engine: &engine, run_id: &run_id, run: &taken, key: &incoming.key };
             let end = engine.take_turn(place, &incoming, nested, &run_id, &taken, by).await;
-            ending.end(end);
+            ending.write_down(end);
         });
         Ok(run)
     }
@@ -212,10 +212,6 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    fn end(self, end: TurnEnd) {
-        self.write_down(end);
-    }
-
     fn write_down(&self, end: TurnEnd) {
         self.engine.events.note(Event::RunEnded {
             run_id: self.run_id.to_owned(),

@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use moorline_runner::{ToolCall, ToolContext, ToolEffect, ToolError, ToolHost, ToolResult, ToolSpec};
 use moorline_taxonomy::{Local, Request};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{Engine, HistoryParams, Incoming, SendParams, SpawnParams};
+use super::{Engine, HistoryParams, Incoming, SendParams, SpawnParams, keys::digest};
 use crate::{exit, rpc::client::Client, session_key::SessionKey};
 
 /// What the model is told, and what an MCP client is told.
@@ -115,17 +114,13 @@ impl GatewayTools {
     }
 }
 
-/// A call that is repeated is the same send or spawn, also in the run that goes on with the message after a crash: so the
-/// key names the message and not the run. What is asked for is part of it, because some providers number the calls of
-/// each reply from one. It is a digest, because keys have a bounded length and their parts have not.
+/// The same call of the model is the same send or spawn, whichever run of the message makes it: so the key names the
+/// message and not the run. A model that is asked again after a crash and calls under another id makes another call. What
+/// is asked for is part of the key, because some providers number the calls of each reply from one. It is a digest,
+/// because keys have a bounded length and their parts have not.
 fn call_key(session: &SessionKey, message_key: &str, call: &ToolCall) -> String {
-    let mut digest = Sha256::new();
-    for part in [session.as_str(), message_key, &call.id, &call.name, &call.arguments.to_string()] {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    let digest = digest.finalize();
-    digest[..16].iter().fold("tool-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
+    let parts = [session.as_str(), message_key, &call.id, &call.name, &call.arguments.to_string()];
+    digest(&parts).iter().fold("tool-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
 }
 
 /// The tool's arguments as the parameters of the RPC method that does it.
@@ -214,5 +209,31 @@ impl ToolHost for RemoteTools {
 
     fn effect(&self, name: &str) -> ToolEffect {
         effect_of(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_one_key_and_every_part_of_it_counts() {
+        let session: SessionKey = "agent:main:desk".parse().unwrap();
+        let call = |id: &str, name: &str, task: &str| ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: json!({ "task": task }),
+        };
+        let key = call_key(&session, "m", &call("1", "sessions_spawn", "count"));
+        assert_eq!(key, call_key(&session, "m", &call("1", "sessions_spawn", "count")));
+        assert_eq!(key.len(), "tool-".len() + 32);
+        for (message, call) in [
+            ("n", call("1", "sessions_spawn", "count")),
+            ("m", call("2", "sessions_spawn", "count")),
+            ("m", call("1", "sessions_send", "count")),
+            ("m", call("1", "sessions_spawn", "sort")),
+        ] {
+            assert_ne!(key, call_key(&session, message, &call));
+        }
     }
 }
