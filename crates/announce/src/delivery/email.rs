@@ -47,7 +47,7 @@ pub(super) const TABLE: Table = Table {
             "sender address rejected", "relay access denied", "relaying denied", "the from address does not match",
             "domain is not verified",
         }
-        PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected", "illegal attachment" }
+        PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected" }
         LIMITED_BOT {
             "too many messages", "too many login attempts", "daily user sending", "daily sending quota exceeded", "throttling failure",
             "error: too much mail", "too much mail", "maximum sending rate exceeded",
