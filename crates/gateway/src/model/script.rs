@@ -2,8 +2,8 @@
 //!
 //! A script has rules per agent; the first rule whose `when` is in the user's text applies. A rule may wait, call tools
 //! one after the other or several at once, fail by class (before its first word or after some), and then reply, in one
-//! piece or in chunks. What it does next is a pure function of the rule and of the tool results so far, so a run that is
-//! repeated takes the same course.
+//! piece or in chunks. What it does next is a pure function of the rule, of the tool results so far and of how often the
+//! rule has failed, so a run that is repeated takes the same course.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -67,7 +67,7 @@ pub(crate) struct StreamStep {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FailStep {
     pub(crate) code: Code,
-    /// How many calls of one run fail.
+    /// How many calls fail, of all that the rule applies to, before one succeeds.
     #[serde(default = "once")]
     pub(crate) times: u32,
     #[serde(default)]
@@ -137,43 +137,54 @@ impl Script {
         Self::parse(BUILT_IN)
     }
 
-    /// What `agent` does about `text`, when `results` of its tools are in and `failed` calls of this run have failed.
-    pub(crate) fn next(&self, agent: &str, text: &str, results: &[String], failed: u32) -> Step {
-        let rules = self.agents.get(agent).or_else(|| self.agents.get("*"));
-        let rule = rules.into_iter().flatten().find(|rule| text.contains(&rule.when));
-        let Some(rule) = rule else {
-            let nothing = format!("({agent} has nothing to say to that)");
-            return Step {
-                delay: Duration::ZERO,
-                spoken: Vec::new(),
-                pause: Duration::ZERO,
-                does: Does::Reply(nothing),
-            };
-        };
+    /// The first rule of `agent` that applies to `text`, and its place.
+    pub(crate) fn rule(&self, agent: &str, text: &str) -> Option<(Place<'_>, &Rule)> {
+        let (agent, rules) = self.agents.get_key_value(agent).or_else(|| self.agents.get_key_value("*"))?;
+        let (number, rule) = rules.iter().enumerate().find(|(_, rule)| text.contains(&rule.when))?;
+        Some(((agent, number), rule))
+    }
+}
+
+/// Where a rule stands: its agent, and its number among that one's rules.
+pub(crate) type Place<'a> = (&'a str, usize);
+
+impl Step {
+    /// What `agent` does about a text that no rule is for.
+    pub(crate) fn without_rule(agent: &str) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            spoken: Vec::new(),
+            pause: Duration::ZERO,
+            does: Does::Reply(format!("({agent} has nothing to say to that)")),
+        }
+    }
+}
+
+impl Rule {
+    /// What is done about `text`, when `results` of its tools are in and the rule has failed `failed` times.
+    pub(crate) fn next(&self, text: &str, results: &[String], failed: u32) -> Step {
         let fill = |template: &str| {
             let result = results.last().map(String::as_str).unwrap_or_default();
             template.replace("{result}", result).replace("{message}", text)
         };
-        let called = rule.called_after(results.len(), &fill);
-        let (spoken, does) = match &rule.fail {
+        let called = self.called_after(results.len(), &fill);
+        let (spoken, does) = match &self.fail {
             Some(fail) if failed < fail.times => {
-                let mut spoken = rule.pieces(&fill(&rule.reply));
+                let mut spoken = self.pieces(&fill(&self.reply));
                 spoken.truncate(fail.after_chunks);
                 let retry_after = fail.retry_after_ms.map(Duration::from_millis);
                 (spoken, Does::Fail { code: fail.code, retry_after })
             }
             Some(_) | None if !called.is_empty() => (Vec::new(), Does::Call(called)),
             Some(_) | None => {
-                let reply = fill(&rule.reply);
-                (rule.pieces(&reply), Does::Reply(reply))
+                let reply = fill(&self.reply);
+                (self.pieces(&reply), Does::Reply(reply))
             }
         };
-        let pause = Duration::from_millis(rule.stream.map_or(0, |stream| stream.delay_ms));
-        Step { delay: Duration::from_millis(rule.delay_ms), spoken, pause, does }
+        let pause = Duration::from_millis(self.stream.map_or(0, |stream| stream.delay_ms));
+        Step { delay: Duration::from_millis(self.delay_ms), spoken, pause, does }
     }
-}
 
-impl Rule {
     /// The tools that are called when `done` results are in.
     fn called_after(&self, done: usize, fill: &impl Fn(&str) -> String) -> Vec<Called> {
         let left = self.tools.get(done..).unwrap_or_default();
@@ -209,10 +220,15 @@ fn fill_in(value: &Value, fill: &impl Fn(&str) -> String) -> Value {
 mod tests {
     use super::*;
 
+    fn next(script: &Script, agent: &str, text: &str, results: &[String], failed: u32) -> Step {
+        let (_, rule) = script.rule(agent, text).unwrap();
+        rule.next(text, results, failed)
+    }
+
     #[test]
     fn the_built_in_script_is_readable_and_answers_everybody() {
         let script = Script::built_in().unwrap();
-        let step = script.next("anybody", "hello", &[], 0);
+        let step = next(&script, "anybody", "hello", &[], 0);
         assert!(matches!(step.does, Does::Reply(reply) if reply.contains("hello")));
     }
 
@@ -222,10 +238,10 @@ mod tests {
             "agents:\n  a:\n    - when: go\n      fail: { code: provider.overloaded }\n      tools:\n        - name: t\n          arguments: { x: 'got {message}' }\n      reply: 'done {result}'\n",
         )
         .unwrap();
-        assert!(matches!(script.next("a", "go", &[], 0).does, Does::Fail { .. }));
-        let Does::Call(called) = script.next("a", "go", &[], 1).does else { panic!() };
+        assert!(matches!(next(&script, "a", "go", &[], 0).does, Does::Fail { .. }));
+        let Does::Call(called) = next(&script, "a", "go", &[], 1).does else { panic!() };
         assert_eq!((called[0].name.as_str(), called[0].arguments["x"].as_str()), ("t", Some("got go")));
-        assert_eq!(script.next("a", "go", &["r".into()], 1).does, Does::Reply("done r".into()));
+        assert_eq!(next(&script, "a", "go", &["r".into()], 1).does, Does::Reply("done r".into()));
     }
 
     #[test]
@@ -234,7 +250,7 @@ mod tests {
             "agents:\n  a:\n    - tools: [{ name: x }, { name: y, withPrevious: true }, { name: z }]\n      reply: done\n",
         )
         .unwrap();
-        let names = |results: &[String]| match script.next("a", "", results, 0).does {
+        let names = |results: &[String]| match next(&script, "a", "", results, 0).does {
             Does::Call(called) => called.into_iter().map(|tool| tool.name).collect(),
             Does::Reply(text) => vec![text],
             Does::Fail { .. } => Vec::new(),
@@ -250,11 +266,11 @@ mod tests {
             "agents:\n  a:\n    - stream: { chunks: 3, delayMs: 7 }\n      fail: { code: provider.timeout, afterChunks: 2 }\n      reply: 'größer als'\n",
         )
         .unwrap();
-        let broken = script.next("a", "", &[], 0);
+        let broken = next(&script, "a", "", &[], 0);
         assert_eq!(broken.spoken, ["größ", "er a"]);
         assert_eq!(broken.pause, Duration::from_millis(7));
         assert!(matches!(broken.does, Does::Fail { .. }));
-        let whole = script.next("a", "", &[], 1);
+        let whole = next(&script, "a", "", &[], 1);
         assert_eq!(whole.spoken.concat(), "größer als");
         assert_eq!(whole.does, Does::Reply("größer als".into()));
     }

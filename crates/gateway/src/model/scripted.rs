@@ -10,13 +10,13 @@ use moorline_runner::{
     Message, Model, ModelError, ModelReply, ModelRequest, StopReason, StreamSink, ToolCall,
 };
 
-use super::script::{Does, Script};
+use super::script::{Does, Script, Step};
 
 /// The scripted model as a provider of the runner. The agent is the one whose session the run belongs to.
 pub(crate) struct ScriptedModel {
     script: Script,
-    /// Scripted failures that a run has seen so far; forgotten when a call of the run succeeds.
-    failed: Mutex<HashMap<String, u32>>,
+    /// How often each rule has failed, in all runs: a caller who tries again meets a rule that has recovered.
+    failed: Mutex<HashMap<(String, usize), u32>>,
 }
 
 impl ScriptedModel {
@@ -24,8 +24,23 @@ impl ScriptedModel {
         Self { script, failed: Mutex::default() }
     }
 
-    fn failed(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+    fn failed(&self) -> MutexGuard<'_, HashMap<(String, usize), u32>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What comes next. A failure is counted before anybody else asks, so that no more calls fail than the rule says.
+    fn next(&self, agent: &str, text: &str, results: &[String]) -> Step {
+        let Some(((agent, number), rule)) = self.script.rule(agent, text) else {
+            return Step::without_rule(agent);
+        };
+        let mut failed = self.failed();
+        let times = failed.entry((agent.to_owned(), number)).or_default();
+        let step = rule.next(text, results, *times);
+        match &step.does {
+            Does::Fail { .. } => *times = times.saturating_add(1),
+            Does::Call(_) | Does::Reply(_) => {}
+        }
+        step
     }
 }
 
@@ -49,16 +64,7 @@ impl Model for ScriptedModel {
                 Message::User { .. } | Message::Assistant { .. } => None,
             })
             .collect();
-        let failed = self.failed().get(&request.run_id).copied().unwrap_or(0);
-        let step = self.script.next(agent, text, &results, failed);
-        match &step.does {
-            Does::Fail { .. } => *self.failed().entry(request.run_id.clone()).or_default() += 1,
-            // Between two tools the count must stay, or the rule would fail anew.
-            Does::Call(_) => {}
-            Does::Reply(_) => {
-                self.failed().remove(&request.run_id);
-            }
-        }
+        let step = self.next(agent, text, &results);
         tokio::time::sleep(step.delay).await;
         for piece in &step.spoken {
             tokio::time::sleep(step.pause).await;
@@ -121,7 +127,15 @@ mod tests {
         }
     }
 
+    fn of(rule: &str) -> ScriptedModel {
+        ScriptedModel::new(Script::parse(&format!("agents:\n  a:\n    - {rule}\n")).unwrap())
+    }
+
     async fn turn(rule: &str) -> (RunOutcome, Vec<String>) {
+        turn_with(&of(rule)).await
+    }
+
+    async fn turn_with(model: &ScriptedModel) -> (RunOutcome, Vec<String>) {
         let dir = tempfile::tempdir().unwrap();
         let turn = Turn {
             transcript: dir.path().join("s.jsonl"),
@@ -132,10 +146,9 @@ mod tests {
             candidates: vec![Candidate::new("scripted", "a"), Candidate::new("scripted", "b")],
             ..Turn::default()
         };
-        let model = ScriptedModel::new(Script::parse(&format!("agents:\n  a:\n    - {rule}\n")).unwrap());
         let mut heard = Heard::default();
         let runner = Runner::new(Locks::new(LockConfig::default()));
-        let outcome = runner.run(&turn, &model, &NoTools, &mut heard, &Stop::new()).await;
+        let outcome = runner.run(&turn, model, &NoTools, &mut heard, &Stop::new()).await;
         (outcome, heard.0)
     }
 
@@ -153,6 +166,19 @@ mod tests {
         let RunOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
         assert_eq!(failure.wire.code.to_string(), "provider.timeout");
         assert_eq!(heard, ["four"], "what was heard is not said again by another candidate");
+    }
+
+    #[tokio::test]
+    async fn failures_are_counted_over_all_runs_so_that_a_later_one_succeeds() {
+        let model = of(
+            "{ reply: 'one two', stream: { chunks: 2 }, fail: { code: provider.timeout, times: 2, afterChunks: 1 } }",
+        );
+        for _ in 0..2 {
+            let (outcome, _) = turn_with(&model).await;
+            assert!(matches!(outcome, RunOutcome::Failed(_)), "{outcome:?}");
+        }
+        let (outcome, _) = turn_with(&model).await;
+        assert!(matches!(outcome, RunOutcome::Replied(reply) if reply.text == "one two"));
     }
 
     #[tokio::test]

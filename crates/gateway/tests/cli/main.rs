@@ -16,6 +16,7 @@ mod lock;
 mod mcp;
 mod messages;
 mod metrics;
+mod models;
 mod page;
 #[cfg(feature = "providers")]
 mod providers;
