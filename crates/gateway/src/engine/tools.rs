@@ -199,8 +199,13 @@ impl ToolHost for RemoteTools {
         })?;
         // The run is over when its process is: nobody goes on with it, so it may name the call.
         let key = call_key(&self.session, &context.run_id, call);
-        let params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
+        let mut params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
         let method = method_of(&call.name).ok_or_else(|| failed(&no_tool(&call.name)))?;
+        if method == "sessions.send" {
+            // The gateway does not see that this process is in a turn of the session: an answer to the answer would be
+            // another writer's turn, and take the session from the run that waits for it.
+            params["maxPingPong"] = json!(0);
+        }
         match client.call(method, params).await {
             Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
             Err(error) => Err(failed(&error)),
