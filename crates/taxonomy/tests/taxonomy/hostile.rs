@@ -29,7 +29,7 @@ fn chain(leaf: Value, depth: usize) -> Value {
 #[test]
 fn a_chain_of_a_hundred_thousand_causes_is_read_to_the_bound() {
     let lock = json!({ "code": "OPENCLAW_SESSION_WRITE_LOCK_STALE" });
-    for depth in [60, 400] {
+    for depth in [60, 400, 1_020] {
         let value = chain(lock.clone(), depth);
         assert!(matches!(read(&value), Reading::Ours(_)), "{depth} causes are within the bound");
         unwind(value);
