@@ -8,6 +8,7 @@ mod feed;
 mod files;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -27,6 +28,9 @@ pub(crate) enum Event {
     /// A run will take a turn with this message. A run that is `recovered` belongs to a gateway, which goes on with its
     /// promises at its next start; the others belong to a process whose caller sees it die.
     RunAccepted { run_id: String, session_key: SessionKey, message_key: String, recovered: bool },
+    /// A run was taken over before any of its tools had an effect, and begins again behind the other writer; a run does
+    /// that once.
+    RunRequeued { run_id: String, code: String },
     /// A run ended; each accepted run ends once.
     RunEnded { run_id: String, outcome: String, code: Option<String> },
     /// A send was accepted; its reply or its failure is owed.
@@ -164,6 +168,8 @@ pub(crate) struct Recorded {
     pub(crate) lines: Vec<Line>,
     /// Whole lines that could not be read.
     pub(crate) broken: usize,
+    /// Runs accepted in files whose writer still lives: they may yet end.
+    pub(crate) alive: BTreeSet<String>,
 }
 
 /// Reads every file.
@@ -171,9 +177,40 @@ pub(crate) fn read_all(folder: &Path) -> std::io::Result<Recorded> {
     let mut recorded = Recorded::default();
     for file in files(folder)? {
         let one = file.read()?;
+        // A writer locks its file before it writes the first line.
+        if !one.lines.is_empty() && file.is_in_use()? {
+            for line in &one.lines {
+                if let Event::RunAccepted { run_id, .. } = &line.event {
+                    recorded.alive.insert(run_id.clone());
+                }
+            }
+        }
         recorded.lines.extend(one.lines);
         recorded.broken += one.broken;
     }
     recorded.lines.sort_by_key(|line| line.at);
     Ok(recorded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The process id in the lines is this one's, which lives: it is not what is asked.
+    #[test]
+    fn a_run_may_yet_end_as_long_as_its_writer_holds_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let events = Events::open(folder.path(), "agent").unwrap();
+        let event = Event::RunAccepted {
+            run_id: "r".into(),
+            session_key: "agent:main:x".parse().unwrap(),
+            message_key: "r".into(),
+            recovered: false,
+        };
+        events.write(event).unwrap();
+        assert!(read_all(folder.path()).unwrap().alive.contains("r"));
+        drop(events);
+        let recorded = read_all(folder.path()).unwrap();
+        assert_eq!((recorded.alive.len(), recorded.lines.len()), (0, 1));
+    }
 }

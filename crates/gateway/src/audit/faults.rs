@@ -26,7 +26,7 @@ pub(crate) fn count(
     let (mut injected, mut observed) = (BTreeMap::new(), BTreeMap::new());
     let began = records.iter().find_map(|record| match record {
         Record::Began { at, .. } => Some(*at),
-        Record::Fault { .. } | Record::Again { .. } | Record::Told(_) => None,
+        Record::Fault { .. } | Record::Outside { .. } | Record::Again { .. } | Record::Told(_) => None,
     });
     let mut far: Vec<u32> = lines
         .iter()
@@ -57,7 +57,7 @@ fn asked_again(from: u64, until: u64, records: &[Record]) -> bool {
     records.iter().any(|record| match record {
         Record::Again { at, .. } => (from..=until + AFTER_MS).contains(at),
         Record::Told(told) => told.at <= from && told.at + told.ms >= until,
-        Record::Began { .. } | Record::Fault { .. } => false,
+        Record::Began { .. } | Record::Fault { .. } | Record::Outside { .. } => false,
     })
 }
 

@@ -8,6 +8,8 @@
 mod callers;
 mod faults;
 mod order;
+mod outside;
+mod takeovers;
 mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,10 @@ pub(crate) struct Audit {
     /// Runs that ended with a parked reply, and those whose reply is parked once. Counted for stress runs: elsewhere an
     /// operator may have appended or dismissed it.
     pub(crate) parked_replies: Share,
+    /// Takeovers, and those after which the run wrote nothing, or began again once and said so.
+    pub(crate) after_takeover: Share,
+    /// Entries of another program that were written in a stress run, and those that are in their transcript once.
+    pub(crate) outside: Share,
     /// Calls of a stress run, and those whose caller was told what the files say.
     pub(crate) told: Share,
     /// Live stale locks that were reported.
@@ -114,16 +120,26 @@ impl Audit {
             ("sends", self.sends, "accepted sends that were replied to or failed exactly once"),
             ("messages", self.messages, "messages of answered sends that are in their transcript once"),
             ("spawns", self.spawns, "accepted children whose result is in the requester's transcript once"),
-            ("announces", self.announces, "rows of the outbox that are delivered"),
+            ("announces", self.announces, "rows of the outbox that are delivered, or had nothing to say"),
             ("replies", self.replies, "runs that ended as replied and have one reply in the transcript"),
             (
                 "order",
                 self.order,
                 "steps that follow the step before them: nobody wrote beside or after another",
             ),
+            (
+                "takeovers",
+                self.after_takeover,
+                "takeovers after which the run wrote nothing, or began again once",
+            ),
             ("lines", self.lines, "transcript lines that are whole JSON"),
         ];
         if self.told.of > 0 {
+            all.push((
+                "outside",
+                self.outside,
+                "entries of another program that are in their transcript once",
+            ));
             all.push(("told", self.told, "callers that were told what the files say"));
             all.push(("parked", self.parked_replies, "runs that parked their reply and have it parked once"));
         }
@@ -143,7 +159,7 @@ impl Audit {
 
 /// Reads a state directory that nobody writes to any more.
 pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
-    let Recorded { lines, broken } = events::read_all(&state.events())?;
+    let Recorded { lines, broken, alive } = events::read_all(&state.events())?;
     let transcripts = Transcripts::read(state)?;
     let mut audit = Audit {
         lines: Share { of: transcripts.lines, ok: transcripts.lines - transcripts.torn.len() },
@@ -158,7 +174,7 @@ pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
         audit.problems.push(format!("{broken} event lines cannot be read"));
     }
     audit.problems.extend(transcripts.torn.iter().map(|place| format!("torn line: {place}")));
-    check_turns(&mut audit, &lines);
+    check_turns(&mut audit, &lines, &alive);
     check_sends(&mut audit, &lines, &transcripts);
     check_spawns(&mut audit, &lines, &transcripts);
     check_replies(&mut audit, &lines, &transcripts);
@@ -166,20 +182,31 @@ pub(crate) async fn audit(state: &StateDir) -> anyhow::Result<Audit> {
     let records = record::read(state.root())?;
     if !records.is_empty() {
         callers::check(&mut audit, &lines, &transcripts, &records);
+        outside::check(&mut audit, &transcripts, &records);
         (audit.faults_injected, audit.faults_observed) = faults::count(&lines, &records);
     }
-    check_outbox(&mut audit, state).await?;
+    check_outbox(&mut audit, state, &transcripts).await?;
     check_locks(&mut audit, &lines, state)?;
-    for (key, times) in &transcripts.keys {
-        if *times > 1 {
-            audit.duplicated += 1;
-            audit.problems.push(format!("message {key} is in the transcripts {times} times"));
-        }
-    }
+    check_once(&mut audit, &transcripts);
     Ok(audit)
 }
 
-fn check_turns(audit: &mut Audit, lines: &[Line]) {
+/// No message and no entry is there twice.
+fn check_once(audit: &mut Audit, transcripts: &Transcripts) {
+    for (key, times) in transcripts.keys.iter().filter(|(_, times)| **times > 1) {
+        audit.duplicate(format!("message {key} is in the transcripts {times} times"));
+    }
+    for (session, entries) in &transcripts.sessions {
+        let mut ids: BTreeSet<&str> = BTreeSet::new();
+        for id in entries.iter().filter_map(|entry| entry.id.as_deref()) {
+            if !ids.insert(id) {
+                audit.duplicate(format!("the entry {id} is in {session} again"));
+            }
+        }
+    }
+}
+
+fn check_turns(audit: &mut Audit, lines: &[Line], alive: &BTreeSet<String>) {
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
     let mut taken_over: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
@@ -196,7 +223,7 @@ fn check_turns(audit: &mut Audit, lines: &[Line]) {
             1 => audit.turns.ok += 1,
             // Killed while it held the lock: whoever took it over wrote down whose it was. Killed without the lock: its
             // caller saw it die, and the transcript shows the turn as unfinished.
-            0 if taken_over.contains(run_id.as_str()) || (!recovered && is_gone(line.pid)) => {
+            0 if taken_over.contains(run_id.as_str()) || (!recovered && !alive.contains(run_id)) => {
                 audit.turns.ok += 1;
                 audit.interrupted += 1;
             }
@@ -210,12 +237,6 @@ fn check_turns(audit: &mut Audit, lines: &[Line]) {
             }
         }
     }
-}
-
-/// Whether a process is not there any more.
-fn is_gone(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 fn check_sends(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
@@ -295,7 +316,7 @@ fn check_spawns(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
 fn check_replies(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
     let mut replies: BTreeMap<(&SessionKey, &str), usize> = BTreeMap::new();
     for (session, entries) in &transcripts.sessions {
-        for entry in entries.iter().filter(|entry| entry.settled.as_deref() == Some("replied")) {
+        for entry in entries.iter().filter(|entry| entry.is_reply()) {
             *replies.entry((session, entry.turn.as_deref().unwrap_or_default())).or_default() += 1;
         }
         let burned = |entry: &&transcripts::Entry| {
@@ -330,27 +351,29 @@ fn check_replies(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
 }
 
 fn check_order(audit: &mut Audit, lines: &[Line], transcripts: &Transcripts) {
+    let mut went_on = Vec::new();
     for (session, entries) in &transcripts.sessions {
         let order = order::order(entries);
         audit.order.of += order.steps;
         audit.order.ok += order.steps - order.out_of_order.len();
         audit.double_entries += order.out_of_order.len();
         audit.merged += order.merged;
-        audit.takeovers += order.requeued;
+        went_on.extend(order.went_on.into_iter().map(|run| (session, run)));
+        for run in order.after_its_end {
+            audit.duplicate(format!("run {run} of {session} wrote again after it had settled its turn"));
+        }
         for place in order.out_of_order {
             audit
                 .problems
                 .push(format!("double entry: {session} entry {place} does not follow the step before it"));
         }
     }
-    let ended = lines.iter().filter(|line| {
-        matches!(&line.event, Event::RunEnded { outcome, .. } if outcome == "parked" || outcome == "superseded")
-    });
-    audit.takeovers += ended.count();
+    takeovers::check(audit, lines, transcripts, &went_on);
 }
 
-/// Every row of the outbox must have ended well; one that did not is named with its state.
-async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()> {
+/// Every row of the outbox must have ended well, and what it says is delivered must be there; one that did not is named
+/// with its state.
+async fn check_outbox(audit: &mut Audit, state: &StateDir, transcripts: &Transcripts) -> anyhow::Result<()> {
     if !state.outbox().exists() {
         return Ok(());
     }
@@ -358,10 +381,19 @@ async fn check_outbox(audit: &mut Audit, state: &StateDir) -> anyhow::Result<()>
     for row in outbox.list(&Filter::default()).await? {
         audit.announces.of += 1;
         match row.state {
-            State::Delivered | State::Silent => audit.announces.ok += 1,
+            State::Delivered => {
+                let requester = row.key.requester();
+                let there =
+                    requester.parse().is_ok_and(|key| transcripts.times_in(&key, &row.key.to_string()) > 0);
+                if there {
+                    audit.announces.ok += 1;
+                } else {
+                    audit.lose(format!("announce {} is delivered, and not in its transcript", row.key));
+                }
+            }
+            State::Silent => audit.announces.ok += 1,
             State::Prepared | State::Sending | State::Uncertain | State::Rejected | State::Expired => {
-                audit.lost += 1;
-                audit.problems.push(format!("announce {} is {}", row.key, row.state.as_str()));
+                audit.lose(format!("announce {} is {}", row.key, row.state.as_str()));
             }
         }
     }

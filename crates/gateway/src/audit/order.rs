@@ -5,57 +5,71 @@
 //! step, and two steps then have the same one before them. The option not taken is a number per acquisition in each
 //! entry; it would say the same, and only of writers that keep to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::transcripts::Entry;
 
 /// What the order of one transcript says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct Order<'a> {
     /// Steps of the conversation.
     pub(crate) steps: usize,
     /// Steps that do not follow the step before them: places in the file, from one.
     pub(crate) out_of_order: Vec<usize>,
     /// Entries of others that a run met on its way back and went on beside.
     pub(crate) merged: usize,
-    /// Times a run found that another had continued the session, and began again behind it.
-    pub(crate) requeued: usize,
+    /// Runs that wrote again after another had continued the session, one for each time.
+    pub(crate) went_on: Vec<&'a str>,
+    /// Runs that wrote again after they had settled their turn, one for each entry.
+    pub(crate) after_its_end: Vec<&'a str>,
 }
 
 /// Walks a transcript in the order of the file.
-pub(crate) fn order(entries: &[Entry]) -> Order {
+pub(crate) fn order(entries: &[Entry]) -> Order<'_> {
     let mut order = Order::default();
     // The last step on the way to each entry, and the step that the file ends with so far.
     let mut step_of: HashMap<&str, Option<usize>> = HashMap::new();
     let mut last: Option<usize> = None;
     let mut others_since = 0;
-    let mut seen: HashMap<&str, ()> = HashMap::new();
+    // What each run that has taken a step knew as the last one when it wrote.
+    let mut knew: HashMap<&str, Option<usize>> = HashMap::new();
+    let mut settled: HashSet<&str> = HashSet::new();
     for (place, entry) in entries.iter().enumerate() {
         let before = match &entry.parent {
             Some(parent) => step_of.get(parent.as_str()).copied().flatten(),
             None => None,
         };
         let mut own = before;
+        let run = entry.run.as_deref().filter(|_| !entry.appended);
+        if let Some(run) = run
+            && knew.get(run).is_some_and(|known| *known != last)
+        {
+            order.went_on.push(run);
+            knew.insert(run, last);
+        }
+        if let Some(run) = run {
+            if settled.contains(run) {
+                order.after_its_end.push(run);
+            } else if entry.settled.is_some() {
+                settled.insert(run);
+            }
+        }
         if entry.is_step() {
             order.steps += 1;
             if before != last {
                 order.out_of_order.push(place + 1);
             }
-            let run = entry.run.as_deref();
-            let run_before = last.and_then(|last| entries[last].run.as_deref());
-            if let Some(run) = run {
-                if run_before == Some(run) {
-                    order.merged += others_since;
-                } else if seen.contains_key(run) {
-                    order.requeued += 1;
-                }
-                seen.insert(run, ());
+            if run.is_some() && run == last.and_then(|last| entries[last].run.as_deref()) {
+                order.merged += others_since;
             }
             (own, last, others_since) = (Some(place), Some(place), 0);
+            if let Some(run) = run {
+                knew.insert(run, last);
+            }
         } else if entry.kind == "leaf" {
             // The session was moved on purpose; the next step follows from there.
             last = entry.target.as_deref().and_then(|target| step_of.get(target).copied().flatten());
-        } else if entry.run.is_some() && entry.run != last.and_then(|last| entries[last].run.clone()) {
+        } else if entry.kind != "session" && run != last.and_then(|last| entries[last].run.as_deref()) {
             others_since += 1;
         }
         if let Some(id) = &entry.id {
@@ -82,7 +96,7 @@ mod tests {
                 kind: if metadata { "custom" } else { "message" }.to_owned(),
                 id: Some(id.to_owned()),
                 parent: (parent != "-").then(|| parent.to_owned()),
-                run: Some(run.to_owned()),
+                run: (run != "-").then(|| run.to_owned()),
                 written_as: Some(if metadata { "metadata" } else { "turn" }.to_owned()),
                 ..Entry::default()
             }
@@ -92,17 +106,31 @@ mod tests {
 
     #[test]
     fn steps_that_follow_each_other_are_in_order() {
-        for (text, merged, requeued) in [
-            ("1<-:a 2<1:a 3<2:b 4<3:b", 0, 0),
-            // A note of another run beside ours, and one that the next turn follows.
-            ("1<-:a +n<1:b 2<1:a +m<2:a 3<m:b", 1, 0),
-            // Taken over after its message, begun again behind the other's turn.
-            ("1<-:a 2<1:b 3<2:b 4<3:a", 0, 1),
+        for (text, merged, went_on) in [
+            ("1<-:a 2<1:a 3<2:b 4<3:b", 0, &[][..]),
+            // A note of another run beside ours, one of another program, and one that the next turn follows.
+            ("1<-:a +n<1:b +p<n:- 2<1:a +m<2:a 3<m:b", 2, &[]),
+            // Taken over after its message, begun again behind the other's turn, which may be another program's.
+            ("1<-:a 2<1:b 3<2:b 4<3:a", 0, &["a"]),
+            ("1<-:a 2<1:- 3<2:a", 0, &["a"]),
+            // A note of a run that was taken over is a write of it, too.
+            ("1<-:a 2<1:b +n<2:a", 0, &["a"]),
         ] {
-            let order = order(&read(text));
+            let entries = read(text);
+            let order = order(&entries);
             assert_eq!(order.out_of_order, [0; 0], "{text}");
-            assert_eq!((order.merged, order.requeued), (merged, requeued), "{text}");
+            assert_eq!((order.merged, &order.went_on[..]), (merged, went_on), "{text}");
         }
+    }
+
+    #[test]
+    fn a_run_that_writes_after_it_has_settled_its_turn_is_found() {
+        let mut entries = read("1<-:a 2<1:a 3<2:a");
+        entries[1].settled = Some("replied".to_owned());
+        assert_eq!(order(&entries).after_its_end, ["a"]);
+        // What an operator appends in the run's name is no write of the run.
+        entries[2].appended = true;
+        assert_eq!(order(&entries).after_its_end, [""; 0]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Entry {
     pub(crate) turn: Option<String>,
     pub(crate) written_as: Option<String>,
     pub(crate) settled: Option<String>,
+    /// An assistant's message with a key: a parked reply that an operator appended in its run's name.
+    pub(crate) appended: bool,
     /// Of an assistant's message: the model that answered, and what it said.
     pub(crate) model: Option<String>,
     pub(crate) text: Option<String>,
@@ -134,12 +136,17 @@ impl Entry {
             written_as: text("/moorline/as"),
             settled: text("/moorline/settled"),
             model: text("/message/model").filter(|_| is_assistant),
+            appended: is_assistant && idempotency_key(value).is_some(),
             text: is_assistant.then(|| said(value)),
         }
     }
 
+    pub(crate) fn is_reply(&self) -> bool {
+        self.settled.as_deref() == Some("replied")
+    }
+
     fn settles(&self, turn: &str) -> bool {
-        self.settled.as_deref() == Some("replied") && self.turn.as_deref() == Some(turn)
+        self.is_reply() && self.turn.as_deref() == Some(turn)
     }
 
     /// Whether it is a step of the conversation, and so must follow the step before it.

@@ -43,7 +43,7 @@ pub(crate) use sends::{SendParams, check_message};
 pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
 pub(crate) use tools::{effect_of, method_of, remote_tools, specs};
-pub(crate) use turns::{Found, Incoming, TurnEnd, Turns};
+pub(crate) use turns::{Found, Incoming, TurnEnd, Turns, watched_locks};
 
 use announces::Announces;
 use keys::Keys;

@@ -82,6 +82,7 @@ impl Owed {
                 self.delivered.insert(key.clone());
             }
             Event::RunAccepted { recovered: false, .. }
+            | Event::RunRequeued { .. }
             | Event::LockStale { .. }
             | Event::LockReclaimed { .. }
             | Event::LockHeld { .. } => {}

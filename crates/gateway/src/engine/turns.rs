@@ -93,19 +93,21 @@ pub(crate) struct Turns {
     locks: Locks,
     runner: Runner,
     models: Models,
+    events: Events,
 }
 
 impl Turns {
     pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, models: Models) -> Self {
         let on_stale = config.on_stale;
         let models = models.watched(&events);
-        let locks = Locks::observed_by(config, Arc::new(Recorder(events, Holds::open(&state))));
+        let locks = watched_locks(&state, config, events.clone());
         Self {
             runner: Runner::new(locks.clone())
                 .on_stale(on_stale)
                 .with_cooldowns(Arc::clone(&models.cooldowns)),
             locks,
             models,
+            events,
             state,
         }
     }
@@ -221,7 +223,11 @@ impl Turns {
         let running = async {
             let mut outcome =
                 self.runner.run(&turn, self.models.model.as_ref(), host.as_ref(), &mut Nothing, &stop).await;
-            if matches!(outcome, RunOutcome::Requeue(_)) {
+            // What is not written down is not done: by this line the audit tells a turn that began again from a write after
+            // a takeover.
+            if let RunOutcome::Requeue(wire) = &outcome
+                && self.note_requeue(run_id, wire)
+            {
                 turn.may_requeue = false;
                 outcome = self
                     .runner
@@ -235,6 +241,20 @@ impl Turns {
             end = stopping => end,
         }
     }
+
+    fn note_requeue(&self, run_id: &str, wire: &Wire) -> bool {
+        let event = Event::RunRequeued { run_id: run_id.to_owned(), code: wire.code.to_string() };
+        let written = self.events.write(event);
+        if let Err(error) = &written {
+            tracing::warn!(run_id, %error, "a turn that was taken over is not begun again: that cannot be written down");
+        }
+        written.is_ok()
+    }
+}
+
+/// Locks that write down what they meet.
+pub(crate) fn watched_locks(state: &StateDir, config: LockConfig, events: Events) -> Locks {
+    Locks::observed_by(config, Arc::new(Recorder(events, Holds::open(state))))
 }
 
 /// Completes when a run is to be cancelled, with the reason. Cancel-safe.

@@ -108,7 +108,7 @@ impl Feed {
 impl Event {
     fn kind(&self) -> Kind {
         match self {
-            Self::RunAccepted { .. } | Self::RunEnded { .. } => Kind::Runs,
+            Self::RunAccepted { .. } | Self::RunRequeued { .. } | Self::RunEnded { .. } => Kind::Runs,
             Self::SendAccepted { .. } | Self::SendReplied { .. } | Self::SendFailed { .. } => Kind::Sends,
             Self::SpawnAccepted { .. } => Kind::Spawns,
             Self::AnnouncePrepared { .. } | Self::AnnounceDelivered { .. } | Self::AnnounceSettled { .. } => {

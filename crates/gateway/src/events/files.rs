@@ -156,6 +156,15 @@ impl EventFile {
         }
         Ok(recorded)
     }
+
+    /// Whether its writer lives. The lock says so, and not the process id, which somebody else may have by now.
+    pub(super) fn is_in_use(&self) -> io::Result<bool> {
+        match File::open(&self.path) {
+            Ok(file) => Ok(in_use(&file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// What decides whether a file may go.

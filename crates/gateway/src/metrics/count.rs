@@ -13,6 +13,7 @@ use crate::events::Event;
 pub(crate) fn event(event: &Event) {
     match event {
         Event::RunAccepted { .. } => counter!(name::RUNS_ACCEPTED).increment(1),
+        Event::RunRequeued { .. } => counter!(name::TAKEOVERS).increment(1),
         Event::RunEnded { outcome, .. } => {
             counter!(name::RUNS_ENDED, "outcome" => outcome.clone()).increment(1);
             if matches!(outcome.as_str(), "parked" | "superseded") {

@@ -72,7 +72,11 @@ pub(super) const ALL: &[Metric] = &[
     counter(SAFETY_TICKS, &[], "Times a wake-up was missed and a timer helped; more than zero is a defect"),
     counter(RUNS_ACCEPTED, &[], "Turns accepted"),
     counter(RUNS_ENDED, &["outcome"], "Turns ended: replied, parked, superseded, failed, cancelled"),
-    counter(TAKEOVERS, &[], "Turns that ended because another writer had continued the session"),
+    counter(
+        TAKEOVERS,
+        &[],
+        "Turns that another writer took the session from: ended, or begun again behind it",
+    ),
     counter(SENDS_ACCEPTED, &[], "Sends accepted"),
     counter(SENDS_SETTLED, &["outcome"], "Sends settled: replied, failed"),
     counter(SPAWNS_ACCEPTED, &[], "Children accepted"),

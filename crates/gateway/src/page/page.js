@@ -125,6 +125,11 @@ const note = (event) => {
     case "run_accepted":
       keep(seen.runs, { id: event.runId, session: event.sessionKey, at });
       break;
+    case "run_requeued": {
+      const run = seen.runs.find((run) => run.id === event.runId);
+      keep(seen.trouble, [clock(at), { tag: "takeover", tone: "warn" }, { mono: run?.session ?? "" }, `${event.code}; the turn begins again`, { mono: event.runId }]);
+      break;
+    }
     case "run_ended": {
       const run = seen.runs.find((run) => run.id === event.runId);
       if (run) Object.assign(run, { outcome: event.outcome, code: event.code, took: at - run.at });

@@ -9,6 +9,7 @@
 mod callers;
 mod faults;
 mod keeper;
+mod outsider;
 pub(crate) mod plan;
 mod progress;
 mod proxy;
@@ -19,14 +20,17 @@ pub(crate) mod summary;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use moorline_lock_core::OnStale;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    audit::Audit, clock, holds, processes, rpc::client::Client, session_key::SessionKey, state_dir::StateDir,
+    audit::Audit, clock, holds, processes, rpc::client::Client, session_key::SessionKey, settings,
+    state_dir::StateDir,
 };
 use callers::Callers;
 use keeper::Keeper;
+use outsider::Outsider;
 use plan::{Call, FaultKind, Options, Plan, Step};
 use progress::Progress;
 use proxy::Proxy;
@@ -43,6 +47,7 @@ struct Stress {
     sessions: Vec<SessionKey>,
     keeper: Keeper,
     proxy: Option<Arc<Proxy>>,
+    outsider: Outsider,
     recorder: Arc<Recorder>,
     progress: Progress,
     began: Instant,
@@ -57,7 +62,7 @@ pub(crate) async fn perform(
 ) -> anyhow::Result<Audit> {
     let script = state.root().join("models.yaml");
     std::fs::write(&script, SCRIPT)?;
-    std::fs::write(state.root().join("config.yaml"), settings())?;
+    std::fs::write(state.root().join("config.yaml"), config())?;
     holds::ask_for(state.root())?;
     let recorder = Arc::new(Recorder::create(state)?);
     recorder.write(&Record::Began { at: clock::wall_ms(), options: options.clone() })?;
@@ -75,6 +80,7 @@ pub(crate) async fn perform(
         sessions: plan.sessions.clone(),
         keeper,
         proxy,
+        outsider: Outsider::new(state, settings::load(state, OnStale::Wait)?.lock)?,
         recorder,
         progress: Progress::new(plan.steps.len(), quiet),
         began: Instant::now(),
@@ -121,7 +127,7 @@ fn door(
 }
 
 /// Thresholds small enough to be passed in a second, and a patience that outlasts every fault.
-fn settings() -> String {
+fn config() -> String {
     let entries = json!({
         "acquireTimeoutMs": 20_000,
         "maxHoldMs": plan::MAX_HOLD.as_millis() as u64,
@@ -149,6 +155,10 @@ impl Stress {
                 stress.progress.inc(1);
                 Ok(())
             });
+        }
+        for note in plan.notes {
+            let stress = Arc::clone(self);
+            work.spawn(async move { stress.intrude(note).await });
         }
         for fault in plan.faults {
             let stress = Arc::clone(self);

@@ -1,7 +1,7 @@
 //! What a stress run will do and when: a pure function of its options, the seed among them.
 //!
-//! Calls and faults come from two streams of random numbers, so that the same seed asks for the same turns whatever
-//! faults are chosen. Times are planned, not paced by the answers: a gateway that is stopped does not make its callers
+//! Calls, entries of another program and faults come from three streams of random numbers, so that the same seed asks for
+//! the same turns whatever faults are chosen. Times are planned, not paced by the answers: a gateway that is stopped does not make its callers
 //! ask later, so their latency counts all of the wait.
 
 use std::{str::FromStr, time::Duration};
@@ -16,6 +16,8 @@ pub(crate) const MAX_HOLD: Duration = Duration::from_millis(300);
 pub(crate) const STALE: Duration = Duration::from_millis(600);
 /// Exchanges after the first reply of a send.
 const PING_PONG: u32 = 2;
+/// How long after a call another program writes into its session: about as long as its turn takes.
+const BESIDE: Duration = Duration::from_millis(150);
 /// Pause between two faults: long enough for a killed gateway to be back and take turns before the next one.
 const BETWEEN_FAULTS: Duration = Duration::from_millis(1_500);
 
@@ -88,11 +90,12 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 }
 
-/// The calls and the faults of a run, each in the order of time.
+/// The calls, the entries of another program and the faults of a run, each in the order of time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) sessions: Vec<SessionKey>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) notes: Vec<Note>,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -114,6 +117,26 @@ pub(crate) enum Call {
     Turn { session: SessionKey },
     /// A turn in a process of its own.
     Runner { session: SessionKey },
+}
+
+/// An entry that another program writes into a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) number: usize,
+    pub(crate) at: Duration,
+    pub(crate) session: SessionKey,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    /// A name for the session.
+    Name,
+    /// State of a program.
+    State,
+    /// A user's message: a run that is under way is taken over.
+    Message,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,9 +201,11 @@ pub(crate) fn plan(options: &Options) -> Plan {
     let sessions = sessions(options);
     let mut random = fastrand::Rng::with_seed(options.seed);
     let steps = steps(options, &sessions, &mut random);
+    let mut random = fastrand::Rng::with_seed(options.seed ^ 0x6e6f_7465_7300);
+    let notes = notes(&steps, &mut random);
     let mut random = fastrand::Rng::with_seed(options.seed ^ 0x6661_756c_7473);
     let faults = faults(options, &sessions, &mut random);
-    Plan { sessions, steps, faults }
+    Plan { sessions, steps, notes, faults }
 }
 
 fn sessions(options: &Options) -> Vec<SessionKey> {
@@ -221,6 +246,23 @@ fn call(sessions: &[SessionKey], to: usize, agents: u32, random: &mut fastrand::
         (60..75, _) => Call::Turn { session },
         (_, _) => Call::Runner { session },
     }
+}
+
+/// An entry beside every other call, at a time when its run may wait for the model.
+fn notes(steps: &[Step], random: &mut fastrand::Rng) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for step in steps {
+        let what = match random.u32(0..16) {
+            0..4 => What::Name,
+            4..7 => What::State,
+            7 => What::Message,
+            _ => continue,
+        };
+        let at = step.at + within(BESIDE, random);
+        notes.push(Note { number: notes.len(), at, session: step.call.session().clone(), what });
+    }
+    notes.sort_by_key(|note| note.at);
+    notes
 }
 
 fn faults(options: &Options, sessions: &[SessionKey], random: &mut fastrand::Rng) -> Vec<Fault> {
@@ -308,7 +350,8 @@ mod tests {
     fn faults_do_not_change_what_is_asked() {
         let calm = plan(&options(&[]));
         assert!(calm.faults.is_empty());
-        assert_eq!(calm.steps, plan(&options(&[FaultKind::Kill, FaultKind::Disk])).steps);
+        let harmed = plan(&options(&[FaultKind::Kill, FaultKind::Disk]));
+        assert_eq!((calm.steps, calm.notes), (harmed.steps, harmed.notes));
     }
 
     #[test]
@@ -320,6 +363,9 @@ mod tests {
         }
         for kind in FaultKind::value_variants() {
             assert!(plan.faults.iter().any(|fault| fault.kind == *kind), "{kind:?}");
+        }
+        for what in [What::Name, What::State, What::Message] {
+            assert!(plan.notes.iter().any(|note| note.what == what), "{what:?}");
         }
         assert!(
             plan.steps.is_sorted_by_key(|step| step.at) && plan.faults.is_sorted_by_key(|fault| fault.at)

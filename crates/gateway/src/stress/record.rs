@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{FaultKind, Options};
+use super::plan::{FaultKind, Options, What};
 use crate::{session_key::SessionKey, state_dir::StateDir};
 
 const NAME: &str = "stress.jsonl";
@@ -33,6 +33,8 @@ pub(crate) enum Record {
         pid: Option<u32>,
         what: String,
     },
+    /// An entry that another program wrote into a session; `code` says why it could not.
+    Outside { at: u64, session: SessionKey, entry: String, what: What, code: Option<String> },
     /// A call that was not answered, or refused before anything was accepted; it is asked again with the same key.
     Again { step: usize, at: u64, code: String },
     /// The end of a call.

@@ -133,7 +133,11 @@ pub(crate) fn waits(records: &[Record]) -> Vec<u64> {
             Record::Told(told) if told.answer == Answer::Replied && told.asked != Asked::Runner => {
                 Some(told.ms)
             }
-            Record::Told(_) | Record::Began { .. } | Record::Fault { .. } | Record::Again { .. } => None,
+            Record::Told(_)
+            | Record::Began { .. }
+            | Record::Fault { .. }
+            | Record::Outside { .. }
+            | Record::Again { .. } => None,
         })
         .collect();
     waits.sort_unstable();

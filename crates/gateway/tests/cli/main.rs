@@ -7,6 +7,7 @@
     reason = "tests stand in every room"
 )]
 
+mod audit;
 mod classify;
 mod doctor;
 mod door;

@@ -120,7 +120,7 @@ fn colour(kind: FaultKind) -> RGBColor {
 /// From the first record to the last.
 fn bounds(records: &[Record]) -> Option<(u64, u64)> {
     let times = records.iter().map(|record| match record {
-        Record::Began { at, .. } | Record::Again { at, .. } => *at,
+        Record::Began { at, .. } | Record::Outside { at, .. } | Record::Again { at, .. } => *at,
         Record::Fault { until, .. } => *until,
         Record::Told(told) => told.at + told.ms,
     });
