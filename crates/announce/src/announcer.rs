@@ -5,7 +5,7 @@
 //! write comes first, always; a crash at any point leaves a row that says at least as much as was done.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -143,6 +143,14 @@ impl Announcer {
     /// The outbox failed.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Row>, AnnounceError> {
         self.stored("listing announces", || self.outbox.list(filter)).await
+    }
+
+    /// How many announces are in each state that any is in.
+    ///
+    /// # Errors
+    /// The outbox failed.
+    pub async fn counts(&self) -> Result<BTreeMap<State, u64>, AnnounceError> {
+        self.stored("counting announces", || self.outbox.counts()).await
     }
 
     /// An operator wants another try of announce `seq` now. A settled one is opened again if it failed; what may have

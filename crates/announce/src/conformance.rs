@@ -28,6 +28,7 @@ where
     due_rows_come_in_order_and_without_the_busy(&empty().await).await;
     a_clock_that_went_back_makes_rows_due(&empty().await).await;
     lists_are_filtered_and_paged(&empty().await).await;
+    rows_are_counted_by_state(&empty().await).await;
     only_old_settled_rows_are_forgotten(&empty().await).await;
 }
 
@@ -204,6 +205,24 @@ async fn lists_are_filtered_and_paged(outbox: &impl Outbox) {
     let first = outbox.list(&Filter { limit: Some(1), ..Filter::default() }).await.unwrap_or_default();
     let after = first.first().map_or(0, |row| row.seq);
     assert_eq!(runs(Filter { after, ..prepared }).await, ["3", "4"]);
+}
+
+async fn rows_are_counted_by_state(outbox: &impl Outbox) {
+    assert_eq!(outbox.counts().await.unwrap_or_default(), [].into(), "nothing is counted in an empty outbox");
+    for (number, state) in State::ALL.into_iter().enumerate() {
+        for run in 0..=number {
+            kept(outbox, Row { state, ..row("s", &format!("{number} {run}")) }).await;
+        }
+    }
+    let expected = State::ALL.into_iter().zip(1..).collect();
+    assert_eq!(outbox.counts().await.unwrap_or_default(), expected);
+    let Some(first) = outbox.list(&Filter::default()).await.unwrap_or_default().into_iter().next() else {
+        unreachable!("rows were kept")
+    };
+    let next = Row { state: State::Delivered, version: first.version + 1, ..first };
+    assert!(set(outbox, &next, None).await);
+    let counts = outbox.counts().await.unwrap_or_default();
+    assert_eq!((counts.get(&State::Prepared), counts.get(&State::Delivered)), (None, Some(&5)));
 }
 
 async fn only_old_settled_rows_are_forgotten(outbox: &impl Outbox) {

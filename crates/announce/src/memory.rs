@@ -88,6 +88,14 @@ impl Outbox for MemoryOutbox {
         Ok(self.rows().values().filter(matches).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect())
     }
 
+    async fn counts(&self) -> Result<BTreeMap<State, u64>, OutboxError> {
+        let mut counts = BTreeMap::new();
+        for row in self.rows().values() {
+            *counts.entry(row.state).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<u64, OutboxError> {
         let mut rows = self.rows();
         let kept = rows.len();

@@ -5,6 +5,8 @@
 //! that read the same version of a row, one wins. The `testkit` feature has a suite that checks a store for both, and
 //! for the order and the limits of its queries.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use moorline_taxonomy::{Code, Local, Mark};
 
@@ -59,6 +61,12 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// The store failed.
     async fn list(&self, filter: &Filter) -> Result<Vec<Row>, OutboxError>;
+
+    /// How many rows are in each state that any is in.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn counts(&self) -> Result<BTreeMap<State, u64>, OutboxError>;
 
     /// Forgets the rows that were settled before `before`, and says how many.
     ///

@@ -50,6 +50,11 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Row> {
     })
 }
 
+/// A state and how many rows are in it.
+pub(super) fn read_count(row: &rusqlite::Row<'_>) -> Result<(State, u64)> {
+    Ok((word(row, 0, State::parse)?, row.get::<_, i64>(1)?.try_into().map_err(|error| bad(1, error))?))
+}
+
 fn number(number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -13,6 +13,7 @@ mod failure;
 mod schema;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -21,9 +22,9 @@ use async_trait::async_trait;
 use moorline_taxonomy::Local;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
 
-use crate::{Busy, Filter, Key, Outbox, OutboxError, Prepared, Row, Timestamp};
+use crate::{Busy, Filter, Key, Outbox, OutboxError, Prepared, Row, State, Timestamp};
 
-use codec::{COLUMNS, encode, read};
+use codec::{COLUMNS, encode, read, read_count};
 use failure::{at, failed};
 
 /// An outbox in a SQLite file. Clones share the file.
@@ -305,6 +306,16 @@ impl Outbox for SqliteOutbox {
             values.push(limit_of(filter.limit.unwrap_or(usize::MAX)).into());
             let sql = list_query(&filter);
             rows(connection, &sql, &values)
+        })
+        .await
+    }
+
+    async fn counts(&self) -> Result<BTreeMap<State, u64>, OutboxError> {
+        self.with("counting rows", |connection| {
+            connection
+                .prepare("SELECT state, count(*) FROM announce GROUP BY state")
+                .and_then(|mut statement| statement.query_map([], read_count)?.collect())
+                .map_err(failed("counting rows"))
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! The driver on tokio's paused clock: what a receiver does, and what becomes of the announce.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -511,6 +512,9 @@ impl Outbox for Flaky {
     }
     async fn list(&self, filter: &Filter) -> Result<Vec<Row>, OutboxError> {
         self.inner.list(filter).await
+    }
+    async fn counts(&self) -> Result<BTreeMap<State, u64>, OutboxError> {
+        self.inner.counts().await
     }
     async fn forget(&self, before: Timestamp) -> Result<u64, OutboxError> {
         self.inner.forget(before).await

@@ -4,6 +4,7 @@
 //! the two files: what the receiver got, and what the outbox says.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::{
@@ -79,6 +80,9 @@ impl Outbox for Mortal<SqliteOutbox> {
     }
     async fn list(&self, filter: &Filter) -> Result<Vec<Row>, OutboxError> {
         self.inner.list(filter).await
+    }
+    async fn counts(&self) -> Result<BTreeMap<State, u64>, OutboxError> {
+        self.inner.counts().await
     }
     async fn forget(&self, before: Timestamp) -> Result<u64, OutboxError> {
         self.inner.forget(before).await

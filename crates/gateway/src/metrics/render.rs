@@ -12,7 +12,7 @@ use anyhow::Context;
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use moorline_announce::{Filter, State as AnnounceState};
+use moorline_announce::State as AnnounceState;
 use moorline_lock_core::Locks;
 
 use super::table::{self as name, ALL, Kind};
@@ -91,10 +91,10 @@ async fn look(engine: &Engine) {
     gauge!(name::TURNS_OPEN).set(number(queues.turns));
     gauge!(name::LANE_DEEPEST).set(number(queues.deepest));
     gauge!(name::SENDS_OPEN).set(number(engine.open_sends()));
-    match engine.announcer().list(&Filter::default()).await {
-        Ok(rows) => {
+    match engine.announcer().counts().await {
+        Ok(counts) => {
             for state in AnnounceState::ALL {
-                let of_state = rows.iter().filter(|row| row.state == state).count();
+                let of_state = counts.get(&state).copied().unwrap_or(0);
                 gauge!(name::ANNOUNCES, "state" => state.as_str()).set(number(of_state));
             }
         }
@@ -104,6 +104,6 @@ async fn look(engine: &Engine) {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of things in memory are far below 2^52")]
-fn number(count: usize) -> f64 {
-    count as f64
+fn number<Count: TryInto<u64>>(count: Count) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
 }
