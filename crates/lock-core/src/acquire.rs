@@ -21,6 +21,7 @@ use crate::{
     judge::{Limits, Own, State},
     lane::Ticket,
     locks::{Inner, Wait},
+    observer::Waiting,
     obstacle::{Obstacle, SeenLock, own_process_report, what_stands_there},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
@@ -72,6 +73,8 @@ pub(crate) struct Acquisition<'a> {
     /// The last thing seen in the way, for the report.
     seen: Obstacle,
     doubt: Doubt,
+    /// It has begun to wait, and somebody is told of it.
+    waiting: Option<Waiting<'a>>,
 }
 
 enum Look {
@@ -107,6 +110,7 @@ impl<'a> Acquisition<'a> {
             contended: 0,
             seen: Obstacle::Nothing,
             doubt: Doubt::default(),
+            waiting: None,
         }
     }
 
@@ -118,6 +122,9 @@ impl<'a> Acquisition<'a> {
             .lanes
             .enter(self.target.key(), self.tag.run())
             .map_err(|_| LockError::self_contention(self.report_within(Relation::ThisRun, 0)))?;
+        if !ticket.is_head() {
+            self.begin_waiting();
+        }
         if !ticket.is_head() && within(deadline, ticket.turn()).await.is_none() {
             let position = ticket.position();
             stats::global().timed_out();
@@ -130,6 +137,13 @@ impl<'a> Acquisition<'a> {
             self.give_way().await?;
         }
         self.contend(deadline, ticket).await
+    }
+
+    fn begin_waiting(&mut self) {
+        let (target, tag) = (self.target, self.tag);
+        if let (None, Some(observer)) = (&self.waiting, &self.locks.observer) {
+            self.waiting = Some(Waiting::begin(&**observer, target, tag));
+        }
     }
 
     async fn contend(
@@ -155,6 +169,7 @@ impl<'a> Acquisition<'a> {
                     let acquired = Acquired { published, taken_over, creator: fork::generation() };
                     let (target, tag) = (self.target.clone(), self.tag.clone());
                     let hold = Hold::new(acquired, target, tag, ticket, max_hold, config.on_hold_exceeded);
+                    self.waiting = None;
                     let held = Held::new(hold, self.locks.observer.clone());
                     if let Some(observer) = &self.locks.observer {
                         observer.acquired(&held, self.started.elapsed());
@@ -189,6 +204,7 @@ impl<'a> Acquisition<'a> {
                 Look::Sleep { watch, at_most, pinned } => {
                     spins = 0;
                     stats::global().waited();
+                    self.begin_waiting();
                     let id = pinned.as_ref().map(|judged| judged.stat.id);
                     let limit = self.doubt.soon(id, &self.seen).map_or(at_most, |soon| soon.min(at_most));
                     let slept =

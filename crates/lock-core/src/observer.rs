@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{error::Report, held::Held};
+use crate::{error::Report, held::Held, tag::RunTag, target::Target};
 
 /// Hears of what the locks meet.
 pub trait Observer: Send + Sync {
@@ -16,9 +16,36 @@ pub trait Observer: Send + Sync {
     /// A live stale lock is about to be reported to a caller; it stays in place.
     fn stale(&self, report: &Report);
 
+    /// An acquisition begins to wait for somebody else. Called at most once for each, and followed by one call of
+    /// [`waits_no_more`](Self::waits_no_more), however the wait ends.
+    fn waits(&self, _target: &Target, _tag: &RunTag) {}
+
+    /// The wait is over: the lock is acquired, or it was not had, or the caller went away.
+    fn waits_no_more(&self, _target: &Target, _tag: &RunTag) {}
+
     /// A lock was acquired, this long after it was asked for.
     fn acquired(&self, _held: &Held, _waited: Duration) {}
 
     /// A guard is gone, and its lock with it unless somebody else has it; [`Held::held_for`] says how long it was there.
     fn let_go(&self, _held: &Held) {}
+}
+
+/// A wait that is observed until this goes.
+pub(crate) struct Waiting<'a> {
+    observer: &'a dyn Observer,
+    target: &'a Target,
+    tag: &'a RunTag,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn begin(observer: &'a dyn Observer, target: &'a Target, tag: &'a RunTag) -> Self {
+        observer.waits(target, tag);
+        Self { observer, target, tag }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.observer.waits_no_more(self.target, self.tag);
+    }
 }

@@ -253,7 +253,7 @@ async fn a_forked_copy_of_a_guard_refuses_to_write_and_releases_nothing() {
 
 /// Writes down whose guard came, after which wait, and went, after which hold.
 #[derive(Default)]
-struct Watching(std::sync::Mutex<Vec<(&'static str, String, Duration)>>);
+struct Watching(std::sync::Mutex<Vec<(&'static str, String, Duration)>>, std::sync::Mutex<Vec<String>>);
 
 impl Watching {
     fn note(&self, what: &'static str, held: &Held, time: Duration) {
@@ -268,6 +268,14 @@ impl Observer for Watching {
 
     fn acquired(&self, held: &Held, waited: Duration) {
         self.note("acquired", held, waited);
+    }
+
+    fn waits(&self, _target: &Target, tag: &RunTag) {
+        self.1.lock().unwrap().push(tag.run_id().to_owned());
+    }
+
+    fn waits_no_more(&self, _target: &Target, tag: &RunTag) {
+        self.1.lock().unwrap().push(format!("{} no more", tag.run_id()));
     }
 
     fn let_go(&self, held: &Held) {
@@ -286,13 +294,27 @@ async fn an_observer_hears_of_every_wait_and_every_hold_once() {
     let (next, patience) = (tag("dropped"), Duration::from_millis(30));
     let mut waiting = std::pin::pin!(locks.acquire(&target, &next));
     assert!(tokio::time::timeout(patience, waiting.as_mut()).await.is_err());
+    let waits = || watching.1.lock().unwrap().clone();
+    assert_eq!(waits(), ["dropped"]);
+    {
+        // Two more give up: one by itself, and one whose caller goes away.
+        let (early, gone) = (tag("early"), tag("gone"));
+        assert!(locks.acquire_within(&target, &early, short(1)).await.is_err());
+        let mut leaving = std::pin::pin!(locks.acquire(&target, &gone));
+        assert!(tokio::time::timeout(patience, leaving.as_mut()).await.is_err());
+        assert_eq!(waits(), ["dropped", "early", "early no more", "gone"]);
+    }
+    assert_eq!(waits().last().unwrap(), "gone no more");
     held.release().await.unwrap();
     drop(waiting.await.unwrap());
+    assert_eq!(waits().last().unwrap(), "dropped no more");
     let held = locks.acquire(&target, &tag("revoked")).await.unwrap();
     held.revoke();
     assert!(held.release().await.is_err());
     assert!(locks.acquire_within(&target, &tag("late"), short(0)).await.is_ok());
 
+    // Who found the lock free did not wait.
+    assert_eq!(waits().len(), 6);
     let seen = watching.0.lock().unwrap();
     let runs: Vec<(&str, &str)> = seen.iter().map(|(what, run, _)| (*what, run.as_str())).collect();
     let each = ["released", "dropped", "revoked", "late"];

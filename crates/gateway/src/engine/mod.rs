@@ -16,6 +16,7 @@ mod tasks;
 mod to_session;
 mod tools;
 mod turns;
+mod waiters;
 
 use std::{
     sync::{
@@ -44,6 +45,7 @@ pub(crate) use sessions::{CreateParams, HistoryParams, ResolveParams};
 pub(crate) use spawns::SpawnParams;
 pub(crate) use tools::{effect_of, method_of, remote_tools, specs};
 pub(crate) use turns::{Found, Incoming, TurnEnd, Turns, watched_locks};
+pub(crate) use waiters::Waiters;
 
 use announces::Announces;
 use keys::Keys;
@@ -151,6 +153,11 @@ impl Engine {
     /// Sends that were accepted and are not settled.
     pub(crate) fn open_sends(&self) -> usize {
         self.open.sends.load(Ordering::Relaxed)
+    }
+
+    /// Who waits for a session lock.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        self.turns.waiters()
     }
 
     /// What is going on, in numbers.

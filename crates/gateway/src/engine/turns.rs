@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, Target};
+use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, RunTag, Target};
 use moorline_runner::{
     Inbox, NewSession, Nothing, Origin, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn,
     create_session, fork_session, read_session, scan_session,
@@ -16,7 +16,7 @@ use moorline_taxonomy::{Cancelled, Coordination, Wire};
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
-use super::tools;
+use super::{tools, waiters::Waiters};
 use crate::{
     clock,
     events::{Event, Events, Told},
@@ -94,13 +94,15 @@ pub(crate) struct Turns {
     runner: Runner,
     models: Models,
     events: Events,
+    waiters: Waiters,
 }
 
 impl Turns {
     pub(crate) fn new(state: StateDir, config: LockConfig, events: Events, models: Models) -> Self {
         let on_stale = config.on_stale;
         let models = models.watched(&events);
-        let locks = watched_locks(&state, config, events.clone());
+        let waiters = Waiters::default();
+        let locks = watched_locks(&state, config, events.clone(), waiters.clone());
         Self {
             runner: Runner::new(locks.clone())
                 .on_stale(on_stale)
@@ -108,12 +110,18 @@ impl Turns {
             locks,
             models,
             events,
+            waiters,
             state,
         }
     }
 
     pub(crate) fn locks(&self) -> &Locks {
         &self.locks
+    }
+
+    /// Who waits for a session lock in this process.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
     }
 
     /// Creates a session's transcript with its header; false when it was there.
@@ -253,8 +261,8 @@ impl Turns {
 }
 
 /// Locks that write down what they meet.
-pub(crate) fn watched_locks(state: &StateDir, config: LockConfig, events: Events) -> Locks {
-    Locks::observed_by(config, Arc::new(Recorder(events, Holds::open(state))))
+pub(crate) fn watched_locks(state: &StateDir, config: LockConfig, events: Events, waiters: Waiters) -> Locks {
+    Locks::observed_by(config, Arc::new(Recorder(events, Holds::open(state), waiters)))
 }
 
 /// Completes when a run is to be cancelled, with the reason. Cancel-safe.
@@ -328,7 +336,7 @@ fn tool_calls_of(entry: &Value) -> Vec<Value> {
 }
 
 /// Writes down what the locks meet.
-struct Recorder(Events, Holds);
+struct Recorder(Events, Holds, Waiters);
 
 impl Observer for Recorder {
     fn taken_over(&self, held: &Held) {
@@ -347,6 +355,14 @@ impl Observer for Recorder {
             owner_pid: report.record.pid,
             reasons: report.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
         });
+    }
+
+    fn waits(&self, target: &Target, tag: &RunTag) {
+        self.2.add(target, tag);
+    }
+
+    fn waits_no_more(&self, target: &Target, tag: &RunTag) {
+        self.2.remove(target, tag);
     }
 
     fn acquired(&self, held: &Held, waited: Duration) {
@@ -370,10 +386,10 @@ impl Observer for Recorder {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn lock_path(target: &Target) -> String {
+pub(super) fn lock_path(target: &Target) -> String {
     target.lock_path().display().to_string()
 }

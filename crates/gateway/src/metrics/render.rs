@@ -90,6 +90,7 @@ async fn look(engine: &Engine) {
     gauge!(name::LANES).set(number(queues.lanes));
     gauge!(name::TURNS_OPEN).set(number(queues.turns));
     gauge!(name::LANE_DEEPEST).set(number(queues.deepest));
+    gauge!(name::LOCK_WAITERS).set(number(engine.waiters().count()));
     gauge!(name::SENDS_OPEN).set(number(engine.open_sends()));
     match engine.announcer().counts().await {
         Ok(counts) => {

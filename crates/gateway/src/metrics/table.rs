@@ -30,6 +30,7 @@ const fn histogram(name: &'static str, meaning: &'static str) -> Metric {
 
 pub(super) const LOCK_WAIT: &str = "moorline_lock_wait_seconds";
 pub(super) const LOCK_HOLD: &str = "moorline_lock_hold_seconds";
+pub(super) const LOCK_WAITERS: &str = "moorline_lock_waiters";
 pub(super) const RECLAIMS: &str = "moorline_lock_reclaims_total";
 pub(super) const STALE: &str = "moorline_lock_stale_reports_total";
 pub(super) const LOCKS_ACQUIRED: &str = "moorline_locks_acquired_total";
@@ -59,6 +60,7 @@ pub(super) const NOTICES_MISSED: &str = "moorline_event_notices_missed_total";
 pub(super) const ALL: &[Metric] = &[
     histogram(LOCK_WAIT, "From asking for a session lock to having it"),
     histogram(LOCK_HOLD, "From having a session lock to letting it go"),
+    gauge(LOCK_WAITERS, &[], "Runs that wait for a session lock now"),
     counter(LOCKS_ACQUIRED, &[], "Session locks acquired"),
     counter(
         RECLAIMS,

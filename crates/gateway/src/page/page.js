@@ -2,7 +2,7 @@
 // and keeps what it is given for it in the storage of this tab, which is of this host and port alone, as a cookie is not. It
 // listens to the gateway's events over one WebSocket, and asks again for what events do not tell: locks of other
 // processes come and go without the gateway hearing of it, so they are looked at every two seconds while somebody looks.
-import { age, announceRow, clock, lockRow, numbers, runRow, session, table } from "./tables.js";
+import { age, announceRow, clock, lockRow, numbers, runRow, session, table, waiterRow } from "./tables.js";
 
 const LOOK_EVERY = 2000;
 const KEPT = 50;
@@ -185,7 +185,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 const show = async () => {
-  const [health, sessions, announces] = await Promise.all([call("health"), call("sessions.list"), call("announce.list")]);
+  const [health, sessions, announces, { waiting: waiters }] = await Promise.all([call("health"), call("sessions.list"), call("announce.list"), call("locks.waiting")]);
   const agents = [...new Set(sessions.sessions.map(({ key }) => key.split(":")[1]))];
   const folders = await Promise.all(agents.map((agent) => call("locks.inspect", { path: `sessions/${agent}` })));
   const locks = folders.flat();
@@ -199,13 +199,14 @@ const show = async () => {
     ["Stale locks", stale, stale > 0 ? "warn" : undefined],
     ["Turns open", health.lanes.turns],
     ["Turns waiting", waiting],
+    ["Lock waiters", waiters.length, waiters.length > 0 ? "warn" : undefined],
     ["Sends open", health.sends.open],
     ["Announces open", undelivered, undelivered > 0 ? "warn" : undefined],
   ]);
   locks.sort((a, b) => (b.ageMs ?? 0) - (a.ageMs ?? 0));
   table("locks", ["Session", "State", "Reasons", "Owner", "Held for", "Run"], locks.map(lockRow), "Nobody holds a lock.");
-  const lanes = busy.filter(({ turns }) => turns > 1).map(({ key, turns }) => [{ mono: key }, 1, turns - 1]);
-  table("waiting", ["Session", "Under way", "Waiting"], lanes, "Nobody waits for a session.");
+  const lanes = busy.filter(({ turns }) => turns > 1).map(({ key, turns }) => [{ mono: key }, "the turn before", turns === 2 ? "1 turn" : `${turns - 1} turns`, ""]);
+  table("waiting", ["Session", "Waits for", "Who", "For"], [...waiters.map(waiterRow), ...lanes], "Nobody waits for a session.");
   const newest = announces.rows.slice(-KEPT).reverse();
   table("announces", ["Kept at", "State", "Requester", "Child run", "Sends", "Cause"], newest.map(announceRow), "No result of a child is kept.");
   table("trouble", ["At", "What", "Session", "How", "Run"], seen.trouble, "Nothing stale, and nobody taken over.");

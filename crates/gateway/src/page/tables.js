@@ -95,6 +95,8 @@ export const lockRow = (lock) => [
   { mono: lock.owner?.runId ?? "" },
 ];
 
+export const waiterRow = (waiter) => [{ mono: session(waiter.lockPath) }, "the session lock", { mono: waiter.runId }, age(waiter.waitedMs)];
+
 const ANNOUNCE_TONES = { delivered: "good", silent: "good", prepared: "faint", sending: "faint", uncertain: "warn", rejected: "bad", expired: "bad" };
 export const announceRow = (row) => [
   clock(row.createdAt),

@@ -13,7 +13,7 @@ use super::{
     api::Api,
     results::{
         Aborted, Appended, Created, Dismissed, Health, History, Lock, ParkedReplies, Resolved, Revoked, Row,
-        Rows, Run, Sent, Sessions, Spawned,
+        Rows, Run, Sent, Sessions, Spawned, Waiting,
     },
     subscriptions::{SubscribeParams, UnsubscribeParams, needs_a_socket},
 };
@@ -171,6 +171,12 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
             let locks = locks.clone();
             async move { Ok(serde_json::to_value(locks.inspect(&inside(&engine, &params.path)?)?)?) }
         },
+    )?;
+    api.method::<Nothing, Waiting, _, _>(
+        "locks.waiting",
+        "The runs of this gateway that wait for a session lock, the longest wait first.",
+        json!({}),
+        |engine, _| async move { Ok(engine.waiters().list()) },
     )?;
     api.change::<PathParams, Revoked, _, _>(
         "locks.revoke",

@@ -173,6 +173,21 @@ pub(super) struct Lock {
 
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Waiting {
+    waiting: Vec<Waiter>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Waiter {
+    lock_path: String,
+    run_id: String,
+    session_key: Option<String>,
+    waited_ms: u64,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Revoked {
     lock_path: String,
     /// Before the owner was asked, and now.

@@ -15,7 +15,12 @@ use super::{
     record::Record,
 };
 use crate::{
-    clock, engine::watched_locks, events::Events, exit, session_key::SessionKey, state_dir::StateDir,
+    clock,
+    engine::{Waiters, watched_locks},
+    events::Events,
+    exit,
+    session_key::SessionKey,
+    state_dir::StateDir,
 };
 
 /// The other program. It is this process, which has no run of its own.
@@ -28,7 +33,8 @@ impl Outsider {
     pub(super) fn new(state: &StateDir, config: LockConfig) -> anyhow::Result<Self> {
         // Whose lock it takes over after a kill is written down, as by everybody.
         let events = Events::open(&state.events(), "outsider")?;
-        Ok(Self { locks: watched_locks(state, config, events), state: state.clone() })
+        let locks = watched_locks(state, config, events, Waiters::default());
+        Ok(Self { locks, state: state.clone() })
     }
 
     /// Appends an entry; false when there is no session yet to write to.

@@ -126,7 +126,7 @@ fn the_page_shows_what_happens_while_it_happens() {
     // A turn that meets a stale lock reports it after this.
     std::fs::write(
         dir.path().join("state/config.yaml"),
-        "session: { writeLock: { acquireTimeoutMs: 1500 } }\n",
+        "session: { writeLock: { acquireTimeoutMs: 5000 } }\n",
     )
     .unwrap();
     let gateway = Gateway::start_in(dir, "info");
@@ -154,6 +154,7 @@ fn the_page_shows_what_happens_while_it_happens() {
     let stuck = Holding::start(&gateway, "state/sessions/main/stuck.jsonl", &["--max-hold-ms", "200"]);
     browser.wait("#locks", "hold-exceeded");
     send("agent:main:stuck", 0);
+    browser.wait("#waiting", "agent:main:stuck\tthe session lock");
     let trouble = browser.wait("#trouble", "agent:main:stuck");
     assert!(trouble.contains("left in place"), "{trouble}");
     let spawned = gateway.call("sessions.spawn", json!({"requester": "agent:main:desk", "task": "dig"}));
@@ -167,7 +168,7 @@ fn the_page_shows_what_happens_while_it_happens() {
     for _ in 0..3 {
         send("agent:slow:a", 0);
     }
-    browser.wait("#waiting", "agent:slow:a\t1\t2");
+    browser.wait("#waiting", "agent:slow:a\tthe turn before\t2 turns");
 
     // Nothing of it was taken for markup, and the console is quiet.
     assert_eq!(

@@ -1,15 +1,15 @@
 //! The protocol as it is documented: the document describes the server, its examples are accepted, and the page is true.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use crate::{json, running::Gateway, until};
+use crate::{json, moorline, running::Gateway, until};
 
 /// One call by POST; the whole answer.
 fn post(gateway: &Gateway, message: &Value) -> Value {
@@ -120,6 +120,7 @@ fn the_methods_of_the_design_are_all_there() {
         "health",
         "locks.inspect",
         "locks.revoke",
+        "locks.waiting",
         "parked.append",
         "parked.dismiss",
         "parked.list",
@@ -132,6 +133,34 @@ fn the_methods_of_the_design_are_all_there() {
         "sessions.spawn",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn who_waits_for_a_session_lock_is_listed_and_counted() {
+    let gateway = Gateway::start(None);
+    gateway.call("sessions.create", json!({"key": "agent:main:desk"}));
+    let mut holder = moorline(gateway.dir.path())
+        .args(["lock", "exec", "state/sessions/main/desk.jsonl", "--", "sh", "-c", "echo held; exec cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let waiting = || gateway.call("locks.waiting", json!({}))["waiting"].as_array().unwrap().clone();
+    assert!(waiting().is_empty());
+    let sent =
+        gateway.call("sessions.send", json!({"to": "agent:main:desk", "message": "hello", "timeoutMs": 0}));
+    until("a waiter", || waiting().len() == 1);
+    let waiter = waiting().remove(0);
+    assert_eq!((&waiter["sessionKey"], &waiter["runId"]), (&json!("agent:main:desk"), &sent["runId"]));
+    assert!(waiter["lockPath"].as_str().unwrap().ends_with("sessions/main/desk.jsonl.lock"), "{waiter}");
+    let gauge =
+        |waiters: usize| gateway.get("/metrics").1.contains(&format!("moorline_lock_waiters {waiters}\n"));
+    assert!(gauge(1));
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    until("the end of the wait", || waiting().is_empty() && gauge(0));
 }
 
 #[test]
