@@ -73,8 +73,7 @@ pub(crate) struct Acquisition<'a> {
     /// The last thing seen in the way, for the report.
     seen: Obstacle,
     doubt: Doubt,
-    /// It has begun to wait, and somebody is told of it.
-    waiting: Option<Waiting<'a>>,
+    waiting: Waiting<'a>,
 }
 
 enum Look {
@@ -110,7 +109,7 @@ impl<'a> Acquisition<'a> {
             contended: 0,
             seen: Obstacle::Nothing,
             doubt: Doubt::default(),
-            waiting: None,
+            waiting: Waiting::new(locks.observer.as_deref(), target, tag),
         }
     }
 
@@ -123,7 +122,7 @@ impl<'a> Acquisition<'a> {
             .enter(self.target.key(), self.tag.run())
             .map_err(|_| LockError::self_contention(self.report_within(Relation::ThisRun, 0)))?;
         if !ticket.is_head() {
-            self.begin_waiting();
+            self.waiting.begin();
         }
         if !ticket.is_head() && within(deadline, ticket.turn()).await.is_none() {
             let position = ticket.position();
@@ -137,13 +136,6 @@ impl<'a> Acquisition<'a> {
             self.give_way().await?;
         }
         self.contend(deadline, ticket).await
-    }
-
-    fn begin_waiting(&mut self) {
-        let (target, tag) = (self.target, self.tag);
-        if let (None, Some(observer)) = (&self.waiting, &self.locks.observer) {
-            self.waiting = Some(Waiting::begin(&**observer, target, tag));
-        }
     }
 
     async fn contend(
@@ -169,7 +161,7 @@ impl<'a> Acquisition<'a> {
                     let acquired = Acquired { published, taken_over, creator: fork::generation() };
                     let (target, tag) = (self.target.clone(), self.tag.clone());
                     let hold = Hold::new(acquired, target, tag, ticket, max_hold, config.on_hold_exceeded);
-                    self.waiting = None;
+                    self.waiting.end();
                     let held = Held::new(hold, self.locks.observer.clone());
                     if let Some(observer) = &self.locks.observer {
                         observer.acquired(&held, self.started.elapsed());
@@ -204,7 +196,7 @@ impl<'a> Acquisition<'a> {
                 Look::Sleep { watch, at_most, pinned } => {
                     spins = 0;
                     stats::global().waited();
-                    self.begin_waiting();
+                    self.waiting.begin();
                     let id = pinned.as_ref().map(|judged| judged.stat.id);
                     let limit = self.doubt.soon(id, &self.seen).map_or(at_most, |soon| soon.min(at_most));
                     let slept =

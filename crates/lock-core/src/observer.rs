@@ -30,22 +30,40 @@ pub trait Observer: Send + Sync {
     fn let_go(&self, _held: &Held) {}
 }
 
-/// A wait that is observed until this goes.
+/// The wait of one acquisition, which is observed from its beginning until this goes.
 pub(crate) struct Waiting<'a> {
-    observer: &'a dyn Observer,
+    observer: Option<&'a dyn Observer>,
     target: &'a Target,
     tag: &'a RunTag,
+    begun: bool,
 }
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn begin(observer: &'a dyn Observer, target: &'a Target, tag: &'a RunTag) -> Self {
-        observer.waits(target, tag);
-        Self { observer, target, tag }
+    pub(crate) fn new(observer: Option<&'a dyn Observer>, target: &'a Target, tag: &'a RunTag) -> Self {
+        Self { observer, target, tag, begun: false }
+    }
+
+    /// It begins, unless it has.
+    pub(crate) fn begin(&mut self) {
+        if let Some(observer) = self.observer
+            && !std::mem::replace(&mut self.begun, true)
+        {
+            observer.waits(self.target, self.tag);
+        }
+    }
+
+    /// It is over, if it ever began.
+    pub(crate) fn end(&mut self) {
+        if let Some(observer) = self.observer
+            && std::mem::take(&mut self.begun)
+        {
+            observer.waits_no_more(self.target, self.tag);
+        }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.observer.waits_no_more(self.target, self.tag);
+        self.end();
     }
 }
