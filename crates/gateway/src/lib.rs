@@ -17,6 +17,7 @@ mod logging;
 mod mcp;
 mod metrics;
 mod model;
+mod outbox;
 mod page;
 mod processes;
 mod rpc;

@@ -18,6 +18,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Write},
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -199,12 +200,28 @@ impl StateDir {
     /// Where the gateway of this directory listens.
     pub(crate) fn listening(&self) -> anyhow::Result<Listening> {
         let path = self.root.join("gateway.json");
-        let bytes = fs::read(&path).map_err(|_| {
-            let message =
-                format!("no gateway serves {}; start one with `moorline serve`", self.root.display());
-            Failure::new(Exit::Unavailable, Local::Config, message)
-        })?;
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is not readable", path.display()))
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let message =
+                    format!("no gateway serves {}; start one with `moorline serve`", self.root.display());
+                return Err(Failure::new(Exit::Unavailable, Local::Config, message).into());
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let read = serde_json::from_slice::<Listening>(&bytes).map_err(|error| error.to_string());
+        let read = read.and_then(|listening| match listening.address.parse::<SocketAddr>() {
+            Ok(_) => Ok(listening),
+            Err(_) => Err("its address is no IP address with a port".to_owned()),
+        });
+        read.map_err(|problem| {
+            let message = format!(
+                "{} does not say where a gateway listens: {problem}; restart the gateway, which writes it anew, or remove it \
+                 if none runs",
+                path.display()
+            );
+            Failure::new(Exit::BadInput, Request::Format, message).into()
+        })
     }
 
     /// The bearer token; made on first use.

@@ -60,6 +60,12 @@ pub(crate) fn cell(text: impl ToString, tone: Tone) -> Cell {
     }
 }
 
+/// A table cell of several lines, each of them one text from outside.
+pub(crate) fn lines<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> Cell {
+    let texts: Vec<_> = texts.into_iter().flatten().map(escaped).collect();
+    Cell::new(texts.join("\n"))
+}
+
 /// A word with a tone in running text.
 pub(crate) fn paint(text: &str, tone: Tone) -> String {
     let code = match tone {

@@ -24,7 +24,7 @@ fn code_of(error: &rusqlite::Error) -> Code {
             | ErrorCode::CannotOpen
             | ErrorCode::AuthorizationForStatementDenied,
         ) => Local::Permission.into(),
-        Some(ErrorCode::NotADatabase) => Local::Config.into(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Local::Config.into(),
         Some(ErrorCode::NoLargeFileSupport) => Local::UnsupportedFilesystem.into(),
         Some(
             ErrorCode::InternalMalfunction
@@ -35,7 +35,7 @@ fn code_of(error: &rusqlite::Error) -> Code {
             | ErrorCode::OutOfMemory
             | ErrorCode::TooBig,
         ) => Local::Bug.into(),
-        // A broken file or disk, an interruption, and what a newer SQLite may add.
+        // A broken disk, an interruption, and what a newer SQLite may add.
         _ => Local::Unclassified.into(),
     }
 }

@@ -14,12 +14,13 @@ mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_announce::{Filter, Outbox, SqliteOutbox, State};
+use moorline_announce::{Filter, Outbox, State};
 use moorline_lock_core::{LockConfig, Locks};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     events::{self, Event, Line, Recorded},
+    outbox,
     session_key::SessionKey,
     state_dir::StateDir,
     stress::record,
@@ -377,8 +378,7 @@ async fn check_outbox(audit: &mut Audit, state: &StateDir, transcripts: &Transcr
     if !state.outbox().exists() {
         return Ok(());
     }
-    let outbox = SqliteOutbox::open(state.outbox()).await?;
-    for row in outbox.list(&Filter::default()).await? {
+    for row in outbox::open(state).await?.list(&Filter::default()).await? {
         audit.announces.of += 1;
         match row.state {
             State::Delivered => {

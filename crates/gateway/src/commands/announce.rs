@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use moorline_announce::{Announcer, Filter, Limits, Outbox, SqliteOutbox, Transport};
+use moorline_announce::{Announcer, Filter, Limits, Outbox, Transport};
 use moorline_retry::SystemClock;
 use serde_json::{Value, json};
 
 use crate::{
     cli::{AnnounceCommand, AnnounceList, AnnounceSeq},
     engine::{NobodySends, row},
-    exit::Exit,
+    exit::{self, Exit},
+    outbox,
     rpc::client::Client,
     state_dir::StateDir,
     terminal::{Tone, cell, say, table},
@@ -75,11 +76,16 @@ async fn operate(args: &AnnounceSeq, method: &str) -> anyhow::Result<Exit> {
 
 /// Asks the running gateway, or does it in its place.
 async fn ask(state: &StateDir, method: &str, params: Value) -> anyhow::Result<Value> {
-    if state.listening().is_ok() {
+    let listening = state.listening();
+    if listening.is_ok() {
         return Client::connect(state)?.call(method, params).await;
     }
-    let _served = state.serve()?;
-    let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::open(state.outbox()).await?);
+    // Whoever holds the directory knows what is in the outbox; that it cannot be asked comes first.
+    let _served = state.serve().map_err(|held| match listening {
+        Err(unreadable) if exit::of(&unreadable) != Exit::Unavailable => unreadable,
+        Err(_) | Ok(_) => held,
+    })?;
+    let outbox: Arc<dyn Outbox> = Arc::new(outbox::open(state).await?);
     let nobody: Arc<dyn Transport> = Arc::new(NobodySends);
     let announcer = Announcer::new(outbox, nobody, Arc::new(SystemClock), Limits::standard()?);
     let seq = params.get("seq").and_then(Value::as_u64).unwrap_or_default();

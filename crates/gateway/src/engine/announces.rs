@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use moorline_announce::{
     AnnounceError, Announcer, Envelope, Filter, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row,
-    SendError, SqliteOutbox, State, Transport,
+    SendError, State, Transport,
 };
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Mark};
@@ -23,7 +23,7 @@ use super::{
     Engine,
     to_session::{OnTheWay, ToSession},
 };
-use crate::{events::Event, session_key::SessionKey, settings, state_dir::StateDir};
+use crate::{events::Event, outbox, session_key::SessionKey, settings, state_dir::StateDir};
 
 /// Before the outbox is tried again that could not be written.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ pub(crate) struct Announces {
 
 impl Announces {
     pub(crate) async fn open(state: &StateDir, set: settings::Announce) -> anyhow::Result<Self> {
-        let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::open(&state.outbox()).await?);
+        let outbox: Arc<dyn Outbox> = Arc::new(outbox::open(state).await?);
         let transport = Arc::new(ToSession::default());
         let limits = Limits {
             expiry: Duration::from_millis(set.expiry_ms),

@@ -122,3 +122,54 @@ fn a_parked_reply_that_is_not_there_is_wrong_input() {
         assert!(wire["message"].as_str().unwrap().contains("appended or dismissed before"), "{wire}");
     }
 }
+
+#[test]
+fn a_note_of_where_the_gateway_listens_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    let in_state =
+        |args: &[&str]| moorline(dir.path()).args(args).args(["--state", "state"]).output().unwrap();
+    for (text, place) in [
+        ("garbage", "line 1 column 1"),
+        ("{\"pid\": 1}", "address"),
+        ("{\"pid\": 1, \"address\": \"x\"}", "address"),
+        ("", "line 1 column 0"),
+    ] {
+        std::fs::write(dir.path().join("state/gateway.json"), text).unwrap();
+        let output = in_state(&["call", "--json", "health"]);
+        let wire = json(&output.stderr);
+        let says = wire["message"].as_str().unwrap();
+        assert_eq!((code(&output), &wire["code"]), (65, &json!("request.format")), "{says}");
+        for part in ["state/gateway.json", place, "restart the gateway", "remove it"] {
+            assert!(says.contains(part), "{text}: {says}");
+        }
+        // Nobody serves, so that the outbox can be looked at all the same.
+        assert_eq!(code(&in_state(&["announce", "list"])), 0);
+        let found = json(&in_state(&["doctor", "--json"]).stdout);
+        let found = found["checks"].as_array().unwrap().iter().find(|one| one["check"] == "gateway").unwrap();
+        assert_eq!(found["state"], "fail", "{found}");
+        assert!(found["where"].as_str().unwrap().ends_with("state/gateway.json"), "{found}");
+    }
+}
+
+#[test]
+fn an_outbox_that_cannot_be_read_is_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    let mut gateway = Gateway::start(None);
+    gateway.end();
+    let mut broken = std::fs::read(gateway.state().join("outbox.sqlite")).unwrap();
+    broken.iter_mut().skip(100).for_each(|byte| *byte = 0xFF);
+    for bytes in [vec![b'x'; 4096], broken] {
+        let path = dir.path().join("state/outbox.sqlite");
+        std::fs::write(&path, bytes).unwrap();
+        for args in [&["audit"][..], &["announce", "list"], &["serve", "--port", "0"]] {
+            let output = moorline(dir.path()).args(args).args(["--state", "state"]).output().unwrap();
+            let says = stderr(&output);
+            assert_eq!(code(&output), 65, "{args:?}: {says}");
+            for part in ["state/outbox.sqlite", "restore it from a backup", "moved away"] {
+                assert!(says.contains(part), "{args:?}: {says}");
+            }
+        }
+    }
+}

@@ -124,6 +124,18 @@ fn a_gateway_without_its_key_does_not_start_and_names_it() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("HERE_KEY is not set"));
 }
 
+#[test]
+fn a_cooldown_file_that_cannot_be_read_is_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    configure(&state, SocketAddr::from(([127, 0, 0, 1], 9)));
+    std::fs::write(state.join("cooldowns.sqlite"), "x".repeat(4096)).unwrap();
+    let output = with_key(dir.path()).args(["serve", "--port", "0", "--state", "state"]).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code(&output), 65, "{says}");
+    assert!(says.contains("state/cooldowns.sqlite cannot be read") && says.contains("remove it"), "{says}");
+}
+
 /// The proxy of another project, with a model that it plays itself.
 #[test]
 #[ignore = "needs `litellm[proxy]` of PyPI on the PATH, and some ten seconds"]

@@ -9,15 +9,31 @@ use moorline_announce::{Filter, Outbox, SqliteOutbox};
 use serde_json::{Value, json};
 
 use super::Finding;
-use crate::{engine::row, rpc::client::Client, state_dir::StateDir};
+use crate::{
+    engine::row,
+    exit::{self, Exit},
+    outbox,
+    rpc::client::Client,
+    state_dir::StateDir,
+};
 
 const CHECK: &str = "gateway";
 const OUTBOX: &str = "outbox";
 
 pub(super) async fn look(state: &StateDir) -> Vec<Finding> {
-    let holder = holder(&state.root().join("gateway.lock"));
-    let listening = state.listening().ok();
     let mut findings = Vec::new();
+    let holder = holder(&state.root().join("gateway.lock"));
+    let listening = match state.listening() {
+        Ok(listening) => Some(listening),
+        Err(error) => {
+            if exit::of(&error) != Exit::Unavailable {
+                let next = "restart the gateway, which writes it anew, or remove it if none runs";
+                let place = state.root().join("gateway.json");
+                findings.push(Finding::fail(CHECK, error.to_string(), next).at(&place));
+            }
+            None
+        }
+    };
     let mut client = None;
     let finding = match (holder, listening) {
         (None, None) => Finding::ok(CHECK, "none runs"),
@@ -92,10 +108,10 @@ async fn outbox(state: &StateDir, client: Option<Client>, is_served: bool) -> Fi
         None if !state.outbox().exists() => return Finding::ok(OUTBOX, "none yet"),
         None => match copied(state).await {
             Ok(rows) => rows,
+            // The first layer names the copy.
             Err(error) => {
-                let next = "restore it from a backup, or use the program version that wrote it; without it \
-                            undelivered results are lost";
-                return Finding::fail(OUTBOX, format!("it cannot be read: {error:#}"), next);
+                let what = format!("it cannot be read: {}", error.root_cause());
+                return Finding::fail(OUTBOX, what, outbox::ADVICE);
             }
         },
     };

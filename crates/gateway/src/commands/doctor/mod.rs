@@ -22,7 +22,7 @@ use crate::{
     exit::Exit,
     settings,
     state_dir::StateDir,
-    terminal::{Tone, cell, paint, say, table},
+    terminal::{Tone, cell, lines, paint, say, table},
 };
 
 /// How bad a finding is.
@@ -129,14 +129,11 @@ fn show(report: &Report) {
             State::Warn => ("warn", Tone::Warn),
             State::Fail => ("fail", Tone::Bad),
         };
-        let found = match &finding.place {
-            Some(place) => format!("{}\n{place}", finding.what),
-            None => finding.what.clone(),
-        };
+        let place = finding.place.as_deref();
         rows.add_row([
             cell(word, tone),
             cell(finding.check, Tone::Plain),
-            cell(found, Tone::Plain),
+            lines([Some(finding.what.as_str()), place]),
             cell(finding.next.as_deref().unwrap_or_default(), Tone::Plain),
         ]);
     }

@@ -27,7 +27,7 @@ use genai::{
 };
 use moorline_failover::{CallError, SqliteStore};
 use moorline_runner::{Candidate, Model, ModelError, ModelReply, ModelRequest, StreamSink};
-use moorline_taxonomy::Local;
+use moorline_taxonomy::{Code, Local, Request};
 
 use super::Models;
 use crate::{
@@ -79,7 +79,19 @@ pub(super) fn open(
     let candidates = choices.iter().map(candidate_of).collect();
     // The file is made first: SQLite would make it readable by others.
     let path = state.cooldowns()?;
-    let cooldowns = Arc::new(SqliteStore::open(&path)?);
+    let cooldowns = SqliteStore::open(&path).map_err(|error| {
+        if error.code() != Code::Local(Local::Unclassified) {
+            return error.into();
+        }
+        let error = anyhow::Error::from(error);
+        let says = error.root_cause();
+        let message = format!(
+            "{} cannot be read: {says}; remove it: only which models are left alone for a while is forgotten",
+            path.display()
+        );
+        anyhow::Error::from(Failure::new(Exit::BadInput, Request::Format, message))
+    })?;
+    let cooldowns = Arc::new(cooldowns);
     Ok(Models { model: Arc::new(Providers { models }), candidates, cooldowns })
 }
 
