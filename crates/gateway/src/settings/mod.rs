@@ -52,6 +52,14 @@ pub(crate) struct Problem {
     pub(crate) key: String,
     /// What is wrong with it, as the rest of the sentence.
     pub(crate) says: String,
+    pub(crate) stands: Stands,
+}
+
+/// Where a value was found, and is to be corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stands {
+    InFile,
+    InEnvironment,
 }
 
 /// The settings as far as they can be meant, and what is wrong.
@@ -62,7 +70,11 @@ pub(crate) struct Read {
 
 impl Problem {
     fn new(key: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { key: key.into(), says: says.into() }
+        Self { key: key.into(), says: says.into(), stands: Stands::InFile }
+    }
+
+    fn in_environment(self) -> Self {
+        Self { stands: Stands::InEnvironment, ..self }
     }
 
     fn value(key: impl Into<String>, value: &Value, allowed: &str) -> Self {
@@ -81,9 +93,7 @@ pub(crate) fn load(state: &StateDir, on_stale: OnStale) -> anyhow::Result<Settin
     let path = path_of(state.root());
     let Read { settings, problems } = read(&path, on_stale, environment);
     if !problems.is_empty() {
-        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        let message = format!("{}: {}", path.display(), all.join("; "));
-        return Err(Failure::new(Exit::Config, Local::Config, message).into());
+        return Err(Failure::new(Exit::Config, Local::Config, said(&problems, &path)).into());
     }
     settings.lock.check_compat()?;
     let warnings = settings.lock.warnings();
@@ -91,6 +101,18 @@ pub(crate) fn load(state: &StateDir, on_stale: OnStale) -> anyhow::Result<Settin
         tracing::warn!("{warning}");
     }
     Ok(settings)
+}
+
+/// Every problem, after the place where it is to be corrected.
+fn said(problems: &[Problem], file: &Path) -> String {
+    let of = |stands: Stands, place: &str| {
+        let here = problems.iter().filter(|problem| problem.stands == stands);
+        let all: Vec<_> = here.map(ToString::to_string).collect();
+        (!all.is_empty()).then(|| format!("{place}: {}", all.join("; ")))
+    };
+    let file = of(Stands::InFile, &file.display().to_string());
+    let environment = of(Stands::InEnvironment, "the environment");
+    file.into_iter().chain(environment).collect::<Vec<_>>().join("; ")
 }
 
 /// How logs are written, as far as that is readable; what is wrong is said by whoever loads the settings afterwards.
@@ -120,7 +142,7 @@ pub(crate) fn unknown_names() -> Vec<Problem> {
     let ours = names.filter(|name| name.starts_with("MOORLINE_") && !known.contains(&name.as_str()));
     ours.map(|name| {
         let nearest = nearest(&name, known.iter().copied());
-        Problem::new(name, format!("in the environment is no setting{nearest}"))
+        Problem::new(name, format!("in the environment is no setting{nearest}")).in_environment()
     })
     .collect()
 }
@@ -145,6 +167,7 @@ pub(crate) fn read(path: &Path, on_stale: OnStale, environment: impl Fn(&str) ->
     file::flatten(String::new(), tree, &is_section, &mut entries);
     for (key, value) in &entries {
         let set = match key.strip_prefix(WRITE_LOCK) {
+            _ if is_section(key) => Err(no_section(key, value)),
             Some(lock_key) => set_lock(&mut settings.lock, key, lock_key, value),
             None => set(&mut settings, key, value),
         };
@@ -152,17 +175,26 @@ pub(crate) fn read(path: &Path, on_stale: OnStale, environment: impl Fn(&str) ->
     }
     for setting in &SETTINGS {
         if let Some(value) = environment(setting.env) {
-            problems.extend(setting.takes.set(&mut settings, setting.env, &Value::String(value)).err());
+            let set = setting.takes.set(&mut settings, setting.env, &Value::String(value));
+            problems.extend(set.err().map(Problem::in_environment));
         }
     }
     match settings.lock.clone().overridden_by(&environment) {
         Ok(lock) => settings.lock = lock,
         Err(error) => {
-            problems.push(Problem::new(&error.key, format!("is {:?}: {}", error.value, error.problem)));
+            let says = format!("is {:?}: {}", error.value, error.problem);
+            problems.push(Problem::new(&error.key, says).in_environment());
         }
     }
     settings.models = models::read(providers, chosen, environment(models::ENV), &mut problems);
     Read { settings, problems }
+}
+
+/// A value where a table of keys is expected.
+fn no_section(key: &str, value: &Value) -> Problem {
+    let below = known_keys().filter_map(|known| Some(known.strip_prefix(key)?.strip_prefix('.')?.to_owned()));
+    let keys: Vec<_> = below.collect();
+    Problem::new(key, format!("is {}: it is a table with the keys {}", shown(value), keys.join(", ")))
 }
 
 fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(), Problem> {

@@ -128,6 +128,7 @@ pub(super) fn read(
     for (number, entry) in entries.into_iter().enumerate() {
         match model(&format!("{key}[{number}]"), entry, &known) {
             Ok(model) => models.push(model),
+            Err(problem) if key == ENV => problems.push(problem.in_environment()),
             Err(problem) => problems.push(problem),
         }
     }

@@ -107,6 +107,11 @@ fn a_value_that_cannot_be_meant_is_named_with_key_value_and_range() {
         ("sessions: {}", ["sessions is no setting", "docs/configuration.md"]),
         ("limits: { turns: }", ["limits.turns is null", "whole numbers"]),
         ("- a", ["config.yaml", "keys and values"]),
+        ("limits: 5", ["limits is 5: it is a table with the keys", "callsPerSecond, turns"]),
+        ("limits: [1]", ["limits is [1]: it is a table", "spawnChildren"]),
+        ("session: on", ["session is true: it is a table", "writeLock.staleMs"]),
+        ("session: { writeLock: 5 }", ["session.writeLock is 5: it is a table", "staleMs, "]),
+        ("session: { writeLock: { compat: true } }", ["writeLock.compat is true", "keys fsSafe, openclaw"]),
         ("limits: [\n", ["config.yaml is not readable as YAML", "line"]),
     ] {
         let says = problem(text);
@@ -117,6 +122,27 @@ fn a_value_that_cannot_be_meant_is_named_with_key_value_and_range() {
         problems[0].to_string(),
         "MOORLINE_LIMITS_TURNS is \"-3\": allowed are whole numbers from 1 to 4096"
     );
+}
+
+#[test]
+fn a_problem_is_said_of_the_place_where_it_stands() {
+    let file = Path::new("/state/config.yaml");
+    let said = |text: &str, environment: &[(&str, &str)]| said(&read_text(text, environment).problems, file);
+    let range = "allowed are whole numbers from 1 to 4096";
+    assert_eq!(
+        said("", &[("MOORLINE_LIMITS_TURNS", "abc")]),
+        format!("the environment: MOORLINE_LIMITS_TURNS is \"abc\": {range}")
+    );
+    let both = said("limits: { turns: 0 }", &[("MOORLINE_LIMITS_TURNS", "abc"), ("MOORLINE_MODELS", "x")]);
+    let parts = both.split_once("; the environment: ").unwrap();
+    assert_eq!(parts.0, format!("/state/config.yaml: limits.turns is 0: {range}"));
+    assert!(parts.1.contains("TURNS is \"abc\"") && parts.1.contains("; MOORLINE_MODELS[0] is"), "{both}");
+    for (name, value) in [("MOORLINE_SESSION_WRITE_LOCK_STALE_MS", "-1"), ("MOORLINE_LOG_FORMAT", "xml")] {
+        let says = said("", &[(name, value)]);
+        assert!(says.starts_with(&format!("the environment: {name} is \"{value}\": allowed are")), "{says}");
+    }
+    let secret = "sk-live-0123456789abcdef0123456789abcdef";
+    assert!(!said("", &[("MOORLINE_LIMITS_TURNS", secret)]).contains("0123456789"));
 }
 
 #[test]

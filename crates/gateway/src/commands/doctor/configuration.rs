@@ -3,7 +3,7 @@
 use std::{net::ToSocketAddrs, path::Path, time::Duration};
 
 use super::Finding;
-use crate::settings::{self, ModelChoice};
+use crate::settings::{self, ModelChoice, Problem, Stands};
 
 pub(super) const CHECK: &str = "settings";
 pub(super) const MODELS: &str = "models";
@@ -14,8 +14,15 @@ pub(super) fn look(root: &Path, read: &settings::Read) -> Vec<Finding> {
     let path = settings::path_of(root);
     let settings::Read { settings, problems } = read;
     let next = "correct it; docs/configuration.md lists what is allowed";
-    let mut findings: Vec<Finding> =
-        problems.iter().map(|problem| Finding::fail(CHECK, problem.to_string(), next).at(&path)).collect();
+    let found = |problem: &Problem| match problem.stands {
+        Stands::InFile => Finding::fail(CHECK, problem.to_string(), next).at(&path),
+        Stands::InEnvironment => Finding::fail(
+            CHECK,
+            problem.to_string(),
+            "correct it in the environment, or unset it; docs/configuration.md lists what is allowed",
+        ),
+    };
+    let mut findings: Vec<Finding> = problems.iter().map(found).collect();
     if let Err(error) = settings.lock.check_compat() {
         findings.push(Finding::fail(CHECK, error.to_string(), next).at(&path));
     }
