@@ -102,6 +102,12 @@ impl StateDir {
             })
     }
 
+    /// The mode of the directory, if it lets other users in. Who made it may have meant that, so it is said and not changed.
+    pub(crate) fn open_to_others(&self) -> anyhow::Result<Option<u32>> {
+        let mode = fs::metadata(&self.root)?.permissions().mode() & 0o777;
+        Ok(Some(mode).filter(|mode| mode & 0o077 != 0))
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use moorline_lock_core::{OnStale, control};
+use moorline_taxonomy::{Code, Local};
 
 use crate::{
     cli::ServeArgs,
@@ -36,6 +37,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let mut ending = Ending::install()?;
     let state = StateDir::open(&StateDir::default_root(args.state.as_deref())?)?;
     let served = state.serve()?;
+    if let Some(mode) = state.open_to_others()? {
+        let path = state.root().display();
+        tracing::warn!(
+            code = %Code::from(Local::Permission),
+            "other users can get at the state directory {path} (mode {mode:o}); `chmod 700 {path}` closes it"
+        );
+    }
     let token = state.token()?;
     // The gateway's own turns wait for a stale lock instead of failing at once.
     let settings = settings::load(&state, OnStale::Wait)?;

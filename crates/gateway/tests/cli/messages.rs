@@ -124,6 +124,28 @@ fn a_parked_reply_that_is_not_there_is_wrong_input() {
 }
 
 #[test]
+fn a_state_directory_that_other_users_can_get_at_is_warned_of() {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    for (bits, warned) in [(0o755, true), (0o700, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        state(dir.path());
+        let path = dir.path().join("state");
+        std::fs::set_permissions(&path, mode(bits)).unwrap();
+        let gateway = Gateway::start_in(dir, "info");
+        let says = gateway.log();
+        let line = says.lines().find(|line| line.contains("local.permission"));
+        assert_eq!(line.is_some(), warned, "{says}");
+        let line = line.unwrap_or_default();
+        assert!(!warned || (line.contains("mode 755") && line.contains("chmod 700")), "{line}");
+        let found = json(&gateway.run(&["doctor", "--json"]).stdout);
+        let found = found["checks"].as_array().unwrap().iter();
+        let mut found = found.filter(|one| one["check"] == "permissions" && one["state"] == "fail");
+        let at = path.to_str().unwrap();
+        assert_eq!(found.any(|one| at.ends_with(one["where"].as_str().unwrap())), warned);
+    }
+}
+
+#[test]
 fn a_note_of_where_the_gateway_listens_that_cannot_be_read_is_named() {
     let dir = tempfile::tempdir().unwrap();
     state(dir.path());
