@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use moorline_announce::{DeliveryEvidence, DeliveryVerdict, classify_delivery};
-use moorline_failover::{Surface, explain, render};
+use moorline_failover::{Surface, explain, rules};
 use moorline_taxonomy::{AnnounceVerdict, Code, Domain, Local, foreign, policy, redact};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,16 +59,17 @@ fn classify_all(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         // Some programs begin their output with a byte order mark.
         let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
         let answer = match parse(text) {
-            Ok(value) => classified(&value, args.surface),
+            Ok(value) => classified(&value, args.surface)?,
             Err(error) => {
                 exit = Exit::BadInput;
                 broken(&error)
             }
         };
+        let answer = redacted(answer);
         let written = if human {
-            writeln!(out, "{}\n", redact(&answer.text()))
+            writeln!(out, "{}\n", redact(&layout(&answer)))
         } else {
-            serde_json::to_writer(&mut out, &answer.json()?)
+            serde_json::to_writer(&mut out, &answer)
                 .map_err(std::io::Error::from)
                 .and_then(|()| out.write_all(b"\n"))
         };
@@ -129,42 +130,61 @@ fn skip_line(input: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-enum Answer {
-    Explained(Box<moorline_failover::Explained>),
-    Plain(Value),
-}
-
-impl Answer {
-    /// The answer without the secrets that the error may have carried.
-    fn json(&self) -> serde_json::Result<Value> {
-        let mut value = match self {
-            Self::Explained(explained) => serde_json::to_value(explained)?,
-            Self::Plain(value) => value.clone(),
-        };
-        for cause in value.get_mut("causes").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(Value::String(message)) = cause.get_mut("message") {
-                *message = redact(message).into_owned();
-            }
-        }
-        Ok(value)
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Explained(explained) => render(explained),
-            Self::Plain(value) => {
-                let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-                let lines = fields.map(|(key, value)| match value.as_str() {
-                    Some(text) => format!("  {key:<13} {text}"),
-                    None => format!("  {key:<13} {value}"),
-                });
-                lines.collect::<Vec<_>>().join("\n")
-            }
+/// Takes out the secrets that the error may have carried.
+fn redacted(mut answer: Value) -> Value {
+    for cause in answer.get_mut("causes").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(Value::String(message)) = cause.get_mut("message") {
+            *message = redact(message).into_owned();
         }
     }
+    answer
 }
 
-fn classified(value: &Value, surface: ClassifySurface) -> Answer {
+/// An answer for people, whatever was classified: the layout of [`moorline_failover::render`], which a test compares.
+fn layout(answer: &Value) -> String {
+    let word = |name: &str| answer.get(name).and_then(Value::as_str);
+    let mut out = word("code").unwrap_or_default().to_owned();
+    let mut line = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.push_str(&format!("\n  {name:<13} {value}"));
+        }
+    };
+    for name in ["reason", "scope"] {
+        line(name, word(name).map(str::to_owned));
+    }
+    let with = |name: &str, beside: Option<String>| match (word(name)?, beside) {
+        (value, Some(beside)) => Some(format!("{value} ({beside})")),
+        (value, None) => Some(value.to_owned()),
+    };
+    let stated = answer.get("retryAfterMs").and_then(Value::as_u64).map(|ms| format!("{ms} ms"));
+    line("retry", with("retry", stated));
+    line("evidence", with("evidence", word("certainty").map(str::to_owned)));
+    line("rule", word("rule").map(str::to_owned));
+    let documented = rules().find(|rule| Some(rule.id) == word("rule"));
+    line("documented", documented.map(|rule| rule.source.to_owned()));
+    line("effect", word("effect").map(str::to_owned));
+    line("moved to", word("movedTo").map(str::to_owned));
+    for cause in answer.get("causes").and_then(Value::as_array).into_iter().flatten() {
+        let parts = ["code", "message"].map(|part| cause.get(part).and_then(Value::as_str));
+        let said: Vec<_> = parts.into_iter().flatten().collect();
+        line("beneath", Some(said.join(" ")));
+    }
+    for (name, key) in CONSUMERS {
+        line(name, answer["verdicts"][key].as_str().map(str::to_owned));
+    }
+    out
+}
+
+/// As people call them, and as the answer does.
+const CONSUMERS: [(&str, &str); 5] = [
+    ("runner", "runner"),
+    ("failover", "failover"),
+    ("prompt cache", "promptCache"),
+    ("announce", "announce"),
+    ("QA", "qa"),
+];
+
+fn classified(value: &Value, surface: ClassifySurface) -> serde_json::Result<Value> {
     let surface = match surface {
         ClassifySurface::Auto if is_of_a_channel(value) => ClassifySurface::Delivery,
         ClassifySurface::Auto | ClassifySurface::Provider | ClassifySurface::Delivery => surface,
@@ -174,13 +194,11 @@ fn classified(value: &Value, surface: ClassifySurface) -> Answer {
             let explained = explain(value, Surface::Auto, clock::wall());
             let unclassified = explained.code == Code::Local(Local::Unclassified);
             match unclassified.then(|| classify_delivery(value)).filter(is_by_a_channel) {
-                Some(verdict) => Answer::Plain(delivery_json(&verdict)),
-                None => Answer::Explained(Box::new(explained)),
+                Some(verdict) => Ok(delivery_json(&verdict)),
+                None => serde_json::to_value(explained),
             }
         }
-        ClassifySurface::Provider => {
-            Answer::Explained(Box::new(explain(value, Surface::Provider, clock::wall())))
-        }
+        ClassifySurface::Provider => serde_json::to_value(explain(value, Surface::Provider, clock::wall())),
         ClassifySurface::Delivery => of_delivery(value),
     }
 }
@@ -197,7 +215,7 @@ fn is_by_a_channel(verdict: &DeliveryVerdict) -> bool {
     verdict.rule != "none" && (verdict.channel.is_some() || of_a_gateway())
 }
 
-fn of_delivery(value: &Value) -> Answer {
+fn of_delivery(value: &Value) -> serde_json::Result<Value> {
     let verdict = classify_delivery(value);
     // A lock that was in the way of a delivery, or a defect of the sender, says nothing about the channel.
     let local = match foreign::read(value) {
@@ -214,12 +232,12 @@ fn of_delivery(value: &Value) -> Answer {
         foreign::Reading::Provider { .. } | foreign::Reading::Unknown => false,
     };
     if local {
-        return Answer::Explained(Box::new(explain(value, Surface::Auto, clock::wall())));
+        return serde_json::to_value(explain(value, Surface::Auto, clock::wall()));
     }
     if let Some(explained) = distrust(value, &verdict) {
-        return Answer::Explained(Box::new(explained));
+        return serde_json::to_value(explained);
     }
-    Answer::Plain(delivery_json(&verdict))
+    Ok(delivery_json(&verdict))
 }
 
 /// A certificate that was not trusted: no channel spoke, and no repetition helps.
@@ -265,9 +283,9 @@ fn delivery_json(verdict: &DeliveryVerdict) -> Value {
 }
 
 /// A line that is not JSON is answered like any other.
-fn broken(error: &serde_json::Error) -> Answer {
+fn broken(error: &serde_json::Error) -> Value {
     let unclassified = Code::Local(Local::Unclassified);
-    Answer::Plain(json!({
+    json!({
         "code": unclassified.to_string(),
         "domain": unclassified.domain().as_str(),
         "reason": null,
@@ -279,9 +297,41 @@ fn broken(error: &serde_json::Error) -> Answer {
         "rule": "input.not-json",
         "causes": [{"code": null, "message": format!("the line is not JSON: {error}")}],
         "verdicts": policy(unclassified, moorline_taxonomy::Effect::None),
-    }))
+    })
 }
 
 fn millis(delay: Duration) -> u64 {
     u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_has_the_layout_of_an_explanation() {
+        for line in [
+            json!({"status": 402, "provider": "openrouter", "message": "Insufficient credits."}),
+            json!({"status": 429, "provider": "openai", "headers": {"retry-after": "7"}}),
+            json!({"code": "coordination.lock_stale", "cause": {"message": "x", "code": "ENOSPC"}}),
+            json!("no class"),
+        ] {
+            let explained = explain(&line, Surface::Auto, clock::wall());
+            let answer = serde_json::to_value(&explained).unwrap();
+            assert_eq!(layout(&answer), moorline_failover::render(&explained), "{line}");
+        }
+        let broken = layout(&broken(&parse(b"{").unwrap_err()));
+        let channel = json!({"channel": "telegram", "body": {"ok": false, "error_code": 429, "parameters": {"retry_after": 7}}});
+        let delivery = layout(&classified(&channel, ClassifySurface::Auto).unwrap());
+        assert!(delivery.contains("\n  retry         after (7000 ms)\n"), "{delivery}");
+        for (text, code) in [(broken, "local.unclassified"), (delivery, "delivery.rate_limited")] {
+            assert!(text.starts_with(&format!("{code}\n  ")), "{text}");
+            assert!(text.contains("\n  evidence      ") && text.contains("\n  rule          "), "{text}");
+            assert!(
+                text.contains("\n  prompt cache  ignore\n") && text.contains("\n  QA            fail"),
+                "{text}"
+            );
+            assert!(!text.contains(['{', '"']), "{text}");
+        }
+    }
 }
