@@ -66,9 +66,9 @@ enum Lock {
     /// Run a command while holding the lock of FILE
     #[command(after_help = FAIL_CLOSED)]
     Exec(LockExec),
-    /// Show who holds a lock: PATH is a transcript, a lock file or a directory
+    /// Show who holds a lock: PATH is a transcript, a lock file, or a directory (with those in it)
     Inspect(LockInspect),
-    /// Remove the locks of dead owners in a directory, and what killed processes left behind
+    /// Remove the locks of dead owners in a directory and those in it, and what killed processes left behind
     Sweep(LockSweep),
     /// Ask a live owner to cancel its run and release; deletes nothing
     #[command(after_help = FAIL_CLOSED)]

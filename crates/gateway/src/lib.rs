@@ -13,6 +13,7 @@ mod engine;
 mod events;
 mod exit;
 mod holds;
+mod lock_folders;
 mod logging;
 mod mcp;
 mod metrics;

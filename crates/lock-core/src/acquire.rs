@@ -22,7 +22,7 @@ use crate::{
     lane::Ticket,
     locks::{Inner, Wait},
     observer::Waiting,
-    obstacle::{Obstacle, SeenLock, own_process_report, what_stands_there},
+    obstacle::{Obstacle, SeenLock, own_process_report, what_cannot_be_opened},
     publish::{Candidate, Published},
     reclaim::{Reclaimed, reclaim},
     registry,
@@ -294,7 +294,7 @@ impl<'a> Acquisition<'a> {
         let (evidence, judgement) = judge_now(&judged, &around, &self.limits);
         let state = judgement.state;
         self.seen = Obstacle::Lock(Box::new(SeenLock {
-            unreadable: (!judged.readable).then(|| what_stands_there(&judged.stat)),
+            unreadable: judged.no_lock(),
             record: judged.record.clone(),
             evidence,
             judgement,
@@ -386,13 +386,9 @@ impl<'a> Acquisition<'a> {
 
     fn unreadable(&mut self, error: &io::Error) -> Look {
         tracing::debug!(lock = %self.target.lock_path().display(), %error, "what stands at the lock's path cannot be opened");
-        let there = fs::stat_at(self.target.dir(), self.target.lock_name());
-        self.seen = match there {
-            Ok(Some(stat)) => Obstacle::Unreadable { what: what_stands_there(&stat) },
-            // Gone since: what comes next is looked at without waiting.
-            Ok(None) => return Look::Again,
-            Err(_) => Obstacle::Unreadable { what: "something that cannot be looked at" },
-        };
+        // Gone since: what comes next is looked at without waiting.
+        let Some(what) = what_cannot_be_opened(&self.target) else { return Look::Again };
+        self.seen = Obstacle::Unreadable { what };
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
     }
 

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     judge::{Evidence, Judgement, Likeness, Limits, Own, PidEvidence, Probe, judge},
+    obstacle::{NO_LOCK, what_stands_there},
     record::Record,
     registry,
     sys::{
@@ -42,6 +43,15 @@ impl Judged {
         let bytes = bytes.unwrap_or_default();
         let record = Record::read(&bytes);
         Ok(Self { file, stat, bytes, record, readable })
+    }
+
+    /// What it is, where it is no lock. Whoever inspects, sweeps, acquires or reclaims asks here, so that all of them mean
+    /// the same files and say the same of them.
+    pub(crate) fn no_lock(&self) -> Option<&'static str> {
+        if !self.readable {
+            return Some(what_stands_there(&self.stat));
+        }
+        (!Record::is_plausible(&self.bytes)).then_some(NO_LOCK)
     }
 }
 

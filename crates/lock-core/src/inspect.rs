@@ -10,6 +10,7 @@ use crate::{
     error::{LockError, millis, pid_alive},
     evidence::{Judged, Sighting, Surroundings, judge_now},
     judge::{Judgement, Likeness, Limits, PidEvidence, Probe, Reason, State},
+    obstacle::what_cannot_be_opened,
     publish::{Candidate, PublishMode},
     record::iso,
     registry,
@@ -43,6 +44,9 @@ pub struct LockView {
     pub owner: Option<Owner>,
     /// What the kernel said.
     pub evidence: Option<EvidenceView>,
+    /// In words, what stands at the path where that is no lock.
+    #[serde(skip)]
+    pub no_lock: Option<&'static str>,
 }
 
 /// The evidence behind a judgement, in words.
@@ -99,7 +103,8 @@ pub(crate) fn view(target: &Target, config: &LockConfig) -> Result<LockView, Loc
         Ok(Some(file)) => file,
         Ok(None) => return Ok(free(lock_path)),
         Err(source) => {
-            return Ok(unreadable(lock_path, &LockError::unavailable(&target.lock_path(), "open", source)));
+            let error = LockError::unavailable(&target.lock_path(), "open", source);
+            return Ok(LockView { no_lock: what_cannot_be_opened(target), ..unreadable(lock_path, &error) });
         }
     };
     let judged = Judged::open(file)
@@ -136,6 +141,7 @@ pub(crate) fn view(target: &Target, config: &LockConfig) -> Result<LockView, Loc
             boot_id: likeness_word(evidence.boot),
             pid_ns: likeness_word(evidence.pid_ns),
         }),
+        no_lock: judged.no_lock(),
     })
 }
 
@@ -187,6 +193,7 @@ fn free(lock_path: String) -> LockView {
         removable: false,
         owner: None,
         evidence: None,
+        no_lock: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     registry,
     sys::{
         clock::WallMs,
-        fs::{Kind, MAX_RECORD, Stat},
+        fs::{self, Kind, MAX_RECORD, Stat},
         process::Identity,
     },
     target::Target,
@@ -139,6 +139,17 @@ pub(crate) fn own_process_report(
         reclaim_guard: None,
     }
 }
+
+/// In words for an operator, what at a lock's path could not be opened; nothing when it is gone.
+pub(crate) fn what_cannot_be_opened(target: &Target) -> Option<&'static str> {
+    match fs::stat_at(target.dir(), target.lock_name()) {
+        Ok(stat) => stat.map(|stat| what_stands_there(&stat)),
+        Err(_) => Some("something that cannot be looked at"),
+    }
+}
+
+/// In words for an operator, a file whose bytes cannot be those of a lock.
+pub(crate) const NO_LOCK: &str = "a file that is no lock (another program's, or a broken one)";
 
 /// In words for an operator, what at a lock's path cannot be read.
 pub(crate) fn what_stands_there(stat: &Stat) -> &'static str {

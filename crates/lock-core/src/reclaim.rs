@@ -17,7 +17,6 @@ use crate::{
     judge::{Limits, Probe},
     nonce::Nonce,
     publish::{Candidate, Published, is_unsupported},
-    record::Record,
     sys::{fs, kernel},
     target::Target,
 };
@@ -134,7 +133,7 @@ fn exchange(target: &Target, judged: &Judged, mut candidate: Candidate) -> io::R
 /// Removes the dead file, by a name nobody else uses. What never was a lock file is somebody's data in a lock's place and
 /// is kept beside it. What cannot be removed is litter that a sweep finds.
 fn put_away(target: &Target, judged: &Judged, aside: &OsStr) {
-    if Record::is_plausible(&judged.bytes) {
+    if judged.no_lock().is_none() {
         let _ = fs::unlink_at(target.dir(), aside);
         return;
     }

@@ -14,9 +14,9 @@ use crate::{
     inspect::{judge_once, limits, state_word},
     judge::{Reason, State},
     locks::Inner,
+    obstacle::what_cannot_be_opened,
     publish::{Candidate, PublishMode},
     reclaim::{Reclaimed, reclaim},
-    record::Record,
     registry,
     sys::{
         fs::{self, Kind, Probe},
@@ -94,20 +94,21 @@ fn sweep_lock(target: &Target, locks: &Inner, dry_run: bool) -> Result<Option<Sw
         Ok(Some(file)) => file,
         Ok(None) => return Ok(None),
         Err(error) => {
-            swept.error = Some(error.to_string());
+            swept.error =
+                Some(what_cannot_be_opened(target).map_or_else(|| error.to_string(), str::to_owned));
             return Ok(Some(swept));
         }
     };
     let judged = Judged::open(file).map_err(unavailable)?;
-    if !Record::is_plausible(&judged.bytes) {
-        swept.error =
-            Some("it is not a lock file; another program's file with such a name is left alone".to_owned());
-        return Ok(Some(swept));
-    }
     let identity = registry::global().identity();
     let (_, judgement) = judge_once(target, &judged, &identity, &locks.config);
     swept.state = Some(state_word(&judgement));
     swept.stale_reasons.clone_from(&judgement.reasons);
+    // Named by nobody: what a waiter for this very lock takes over and keeps, a sweep of a directory does not touch.
+    if let Some(what) = judged.no_lock() {
+        swept.error = Some(what.to_owned());
+        return Ok(Some(swept));
+    }
     match judgement.state {
         State::Dead if dry_run => swept.action = "would-remove",
         State::Dead => {

@@ -3,24 +3,25 @@
 use std::path::Path;
 
 use comfy_table::{ColumnConstraint, Table};
-use moorline_lock_core::{LockConfig, LockView, Locks, Swept, control};
+use moorline_lock_core::{LockConfig, LockError, LockView, Locks, Swept, control, judge::Reason};
 
 use crate::{
     cli::{LockInspect, LockRevoke, LockSweep},
     exit::{Exit, Failure},
+    lock_folders,
     terminal::{Tone, age, cell, escaped, paint, say, table},
 };
 
 pub(crate) fn inspect(args: &LockInspect) -> anyhow::Result<Exit> {
     let locks = Locks::new(LockConfig::from_env()?);
-    let views = locks.inspect(&args.path)?;
+    let (views, failed) = in_folders(&args.path, |folder| locks.inspect(folder))?;
     if args.json {
         say(serde_json::to_string_pretty(&views)?);
-        return Ok(Exit::Ok);
+        return failed.map_or(Ok(Exit::Ok), |error| Err(error.into()));
     }
     if views.is_empty() {
         say(nothing("no locks", &args.path));
-        return Ok(Exit::Ok);
+        return failed.map_or(Ok(Exit::Ok), |error| Err(error.into()));
     }
     let mut rows = table(["lock", "state", "owner", "age", "why", "removable"]);
     for view in &views {
@@ -46,12 +47,35 @@ pub(crate) fn inspect(args: &LockInspect) -> anyhow::Result<Exit> {
             "A dead owner's lock is taken over by the next acquire, or removed by `moorline lock sweep DIR`.",
         );
     }
-    Ok(Exit::Ok)
+    if views.iter().any(|view| view.no_lock.is_some()) {
+        say(
+            "What is no lock is left alone by a sweep. Whoever acquires a lock of that name takes the place after 30 s, and keeps the file beside it.",
+        );
+    }
+    failed.map_or(Ok(Exit::Ok), |error| Err(error.into()))
+}
+
+/// Looks into a directory and those in it. One that cannot be looked into does not hide the others: the first of their
+/// errors comes beside what was found.
+fn in_folders<T>(
+    path: &Path,
+    look: impl Fn(&Path) -> Result<Vec<T>, LockError>,
+) -> Result<(Vec<T>, Option<LockError>), LockError> {
+    let mut folders = lock_folders::of(path).unwrap_or_else(|_| vec![path.to_owned()]).into_iter();
+    let mut found = folders.next().map_or_else(|| Ok(Vec::new()), |first| look(&first))?;
+    let mut failed = None;
+    for folder in folders {
+        match look(&folder) {
+            Ok(more) => found.extend(more),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Ok((found, failed))
 }
 
 pub(crate) fn sweep(args: &LockSweep) -> anyhow::Result<Exit> {
     let locks = Locks::new(LockConfig::from_env()?);
-    let swept = locks.sweep(&args.dir, args.dry_run)?;
+    let (swept, unlooked) = in_folders(&args.dir, |folder| locks.sweep(folder, args.dry_run))?;
     let failed = swept.iter().any(|one| one.action == "failed");
     if args.json {
         say(serde_json::to_string_pretty(&swept)?);
@@ -71,7 +95,11 @@ pub(crate) fn sweep(args: &LockSweep) -> anyhow::Result<Exit> {
         keep_paths_whole(&mut rows);
         say(rows.to_string());
     }
-    Ok(if failed { Exit::Findings } else { Exit::Ok })
+    match unlooked {
+        Some(error) => Err(error.into()),
+        None if failed => Ok(Exit::Findings),
+        None => Ok(Exit::Ok),
+    }
 }
 
 pub(crate) fn revoke(args: &LockRevoke) -> anyhow::Result<Exit> {
@@ -126,13 +154,18 @@ fn owner(view: &LockView) -> String {
 }
 
 fn reasons(view: &LockView) -> String {
-    view.stale_reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
+    why_of(&view.stale_reasons, view.no_lock)
 }
 
 fn why(swept: &Swept) -> String {
-    let reasons = swept.stale_reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
-    match &swept.error {
-        Some(error) => format!("{reasons} {error}").trim().to_owned(),
+    why_of(&swept.stale_reasons, swept.error.as_deref())
+}
+
+fn why_of(reasons: &[Reason], says: Option<&str>) -> String {
+    let reasons = reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+    match says {
+        Some(says) if reasons.is_empty() => says.to_owned(),
+        Some(says) => format!("{reasons}: {says}"),
         None => reasons,
     }
 }
@@ -157,18 +190,12 @@ fn keep_paths_whole(rows: &mut Table) {
     }
 }
 
-/// Says that there is nothing, and where else to look.
+/// Says that there is nothing, and where that was looked for.
 fn nothing(what: &str, path: &Path) -> String {
-    let path_text = escaped(&path.display().to_string());
-    let is_dir = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.and_then(|entry| entry.file_type()).is_ok_and(|kind| kind.is_dir())
-    };
-    let deeper = std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_dir));
-    if deeper {
-        format!(
-            "{what} in {path_text} itself; its subdirectories were not looked at (in a state directory, locks lie in sessions/AGENT)"
-        )
+    let shown = escaped(&path.display().to_string());
+    if path.is_dir() {
+        format!("{what} in {shown} and the directories in it")
     } else {
-        format!("{what} in {path_text}")
+        format!("{what} in {shown}")
     }
 }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     engine::{AgentParams, CreateParams, Engine, HistoryParams, ResolveParams, SendParams, SpawnParams, row},
     exit::{Exit, Failure},
+    lock_folders,
     session_key::SessionKey,
 };
 
@@ -169,7 +170,13 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
         json!({"path": "sessions/main"}),
         move |engine, params| {
             let locks = locks.clone();
-            async move { Ok(serde_json::to_value(locks.inspect(&inside(&engine, &params.path)?)?)?) }
+            async move {
+                let mut views = Vec::new();
+                for folder in lock_folders::of(&inside(&engine, &params.path)?)? {
+                    views.extend(locks.inspect(&folder)?);
+                }
+                Ok(serde_json::to_value(views)?)
+            }
         },
     )?;
     api.method::<Nothing, Waiting, _, _>(

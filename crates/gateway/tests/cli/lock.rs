@@ -239,7 +239,19 @@ fn files_of_other_programs_that_end_in_lock_are_left_alone() {
         std::fs::write(dir.path().join(name), text).unwrap();
     }
     let swept = json(&run(dir.path(), &["lock", "sweep", ".", "--json"]).stdout);
-    assert!(swept.as_array().unwrap().iter().all(|one| one["action"] == "kept"), "{swept}");
+    let swept = swept.as_array().unwrap();
+    assert_eq!(swept.len(), theirs.len());
+    assert!(swept.iter().all(|one| one["action"] == "kept"), "{swept:?}");
+    // Whoever meets such a file says the same of it.
+    let words = "a file that is no lock (another program's, or a broken one)";
+    assert!(swept.iter().all(|one| one["error"] == words), "{swept:?}");
+    for args in [&["lock", "inspect", "."][..], &["lock", "inspect", "Cargo.lock"], &["lock", "sweep", "."]] {
+        let says = String::from_utf8(run(dir.path(), args).stdout).unwrap();
+        assert!(says.contains(words), "{args:?}: {says}");
+    }
+    let waited = run(dir.path(), &["lock", "exec", "--timeout-ms", "50", "Cargo", "--", "true"]);
+    assert_eq!(code(&waited), 75);
+    assert!(String::from_utf8(waited.stderr).unwrap().contains(words));
     for (name, text) in theirs {
         assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), text);
     }

@@ -70,14 +70,17 @@ fn the_paths_of_a_table_can_be_given_to_the_next_command() {
     let elsewhere = tempfile::tempdir().unwrap();
     let folder = lock.parent().unwrap().to_str().unwrap();
     assert!(shown(elsewhere.path(), folder).contains(&format!("│ {} ", lock.display())));
-    // One level above, nothing is found, and it is said where to look.
-    for args in [&["lock", "inspect", "state/sessions"][..], &["lock", "sweep", "state/sessions"]] {
-        let says = String::from_utf8(run(dir.path(), args).stdout).unwrap();
-        assert!(
-            says.contains("subdirectories were not looked at") && says.contains("sessions/AGENT"),
-            "{says}"
-        );
+    // From above it is found, too, and the gateway's own lock is not taken for a session's.
+    std::fs::write(dir.path().join("state/gateway.lock"), "pid 1").unwrap();
+    for path in ["state/sessions", "state"] {
+        for args in [&["lock", "inspect", path][..], &["lock", "sweep", "--dry-run", path]] {
+            let says = String::from_utf8(run(dir.path(), args).stdout).unwrap();
+            assert!(says.contains("│ state/sessions/main/desk.jsonl.lock "), "{says}");
+            assert!(!says.contains("gateway.lock"), "{says}");
+        }
     }
+    let empty = String::from_utf8(run(dir.path(), &["lock", "inspect", "state/events"]).stdout).unwrap();
+    assert_eq!(empty, "no locks in state/events and the directories in it\n");
 }
 
 #[test]
