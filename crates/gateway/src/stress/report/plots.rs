@@ -1,13 +1,17 @@
 //! The distribution of waits as a curve: which part of the callers had their reply within which time.
 
+use std::ops::Range;
+
 use plotters::prelude::{
-    ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend, WHITE,
+    BindKeyPoints, ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend, WHITE,
 };
 
 pub(super) const LINE: RGBColor = RGBColor(31, 95, 139);
 const SIZE: (u32, u32) = (1000, 300);
 /// Points of the curve; more cannot be told apart at its width.
 const POINTS: usize = 400;
+/// Labels that stand beside each other at its width.
+const MOST_TICKS: usize = 14;
 
 /// Draws waits in milliseconds, sorted, shortest first. Empty when nobody waited.
 pub(super) fn distribution(sorted: &[u64]) -> anyhow::Result<String> {
@@ -21,11 +25,12 @@ pub(super) fn distribution(sorted: &[u64]) -> anyhow::Result<String> {
             .margin(10)
             .x_label_area_size(40)
             .y_label_area_size(50)
-            .build_cartesian_2d(range.log_scale(), 0.0..100.0)?;
+            .build_cartesian_2d(range.clone().log_scale().with_key_points(ticks(&range)), 0.0..100.0)?;
         chart
             .configure_mesh()
             .x_desc("milliseconds from the first try to the reply")
             .y_desc("% of callers")
+            .x_labels(MOST_TICKS)
             .x_label_formatter(&|ms| format!("{ms:.0}"))
             .y_label_formatter(&|share| format!("{share:.0}"))
             .light_line_style(RGBColor(240, 240, 240))
@@ -38,6 +43,24 @@ pub(super) fn distribution(sorted: &[u64]) -> anyhow::Result<String> {
         area.present()?;
     }
     Ok(svg)
+}
+
+/// Where the logarithmic axis has its labels: powers of ten with steps between them, as fine as fits. The library labels
+/// powers of ten alone, of which a narrow range has one or none.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let steps = |of_decade: &[f64]| -> Vec<f64> {
+        let decades = (range.start.log10().floor() as i32)..=(range.end.log10().ceil() as i32);
+        let all = decades.flat_map(|decade| of_decade.iter().map(move |step| step * 10f64.powi(decade)));
+        // Waits are whole milliseconds.
+        all.filter(|tick| *tick >= 1.0 && range.contains(tick)).collect()
+    };
+    let fine = [&[1.0][..], &[1.0, 2.0, 5.0], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]];
+    let fitting = fine.into_iter().map(steps).find(|ticks| (4..=MOST_TICKS).contains(&ticks.len()));
+    fitting.unwrap_or_else(|| {
+        let step = ((range.end - range.start) / 6.0).ceil();
+        let first = range.start.ceil();
+        (0..7).map(|number| first + step * f64::from(number)).filter(|tick| range.contains(tick)).collect()
+    })
 }
 
 /// Points of the curve, at evenly spaced shares.
@@ -56,6 +79,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_range_has_labels_and_none_has_too_many() {
+        for (range, expected) in [
+            (0.9..1100.0, vec![1.0, 10.0, 100.0, 1000.0]),
+            (2.7..990.0, vec![5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]),
+            (4.5..9.9, vec![5.0, 6.0, 7.0, 8.0, 9.0]),
+            (100.0..110.0, vec![100.0, 102.0, 104.0, 106.0, 108.0]),
+            (0.9..2.2, vec![1.0, 2.0]),
+        ] {
+            assert_eq!(ticks(&range), expected);
+        }
+        for end in 0..400 {
+            let ticks = ticks(&(0.9..(2.2 * 1.05f64.powi(end))));
+            assert!((2..=MOST_TICKS).contains(&ticks.len()) && ticks.is_sorted(), "{ticks:?}");
+        }
+    }
+
+    #[test]
     fn the_curve_is_bounded_rises_and_ends_with_everybody() {
         let many: Vec<u64> = (0..100_000).collect();
         for waits in [&many[..], &[3], &[0, 0, 9]] {
@@ -64,6 +104,10 @@ mod tests {
             assert_eq!(curve.last().map(|point| point.1), Some(100.0));
         }
         assert_eq!(distribution(&[]).unwrap(), "");
+        let labelled = distribution(&[3, 40, 900]).unwrap();
+        for label in ["5", "10", "20", "50", "100", "200", "500"] {
+            assert!(labelled.contains(&format!(">\n{label}\n<")), "{label}: {labelled}");
+        }
         assert!(distribution(&[5, 7, 9]).unwrap().starts_with("<svg"));
     }
 }
