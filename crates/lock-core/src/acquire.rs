@@ -387,7 +387,7 @@ impl<'a> Acquisition<'a> {
     fn unreadable(&mut self, error: &io::Error) -> Look {
         tracing::debug!(lock = %self.target.lock_path().display(), %error, "what stands at the lock's path cannot be opened");
         // Gone since: what comes next is looked at without waiting.
-        let Some(what) = what_cannot_be_opened(&self.target) else { return Look::Again };
+        let Some(what) = what_cannot_be_opened(self.target) else { return Look::Again };
         self.seen = Obstacle::Unreadable { what };
         Look::Sleep { watch: None, at_most: WITHOUT_NOTICE, pinned: None }
     }
