@@ -138,9 +138,19 @@ impl Events {
         }
     }
 
-    /// What is written and told from now on.
+    /// Tells what a model says, to those who asked for it. It is written nowhere.
+    pub(crate) fn say(&self, session_key: &SessionKey, run_id: &str, text: &str) {
+        self.feed.say(session_key, run_id, text);
+    }
+
+    /// What is written and told from now on, but for what models say.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.feed.subscribe()
+    }
+
+    /// What models say from now on.
+    pub(crate) fn subscribe_deltas(&self) -> broadcast::Receiver<Notice> {
+        self.feed.subscribe_deltas()
     }
 
     /// Removes files that are old and owe nothing; `owes` says so of each file, by its place. Returns how many are gone.

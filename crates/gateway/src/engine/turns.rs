@@ -9,7 +9,7 @@ use std::{
 
 use moorline_lock_core::{Held, LockConfig, Locks, Observer, Report, RunTag, Target};
 use moorline_runner::{
-    Inbox, NewSession, Nothing, Origin, RunOutcome, Runner, SessionError, Stop, ToolHost, Turn,
+    Inbox, NewSession, Origin, RunOutcome, Runner, SessionError, Stop, StreamSink, ToolHost, Turn,
     create_session, fork_session, read_session, scan_session,
 };
 use moorline_taxonomy::{Cancelled, Coordination, Wire};
@@ -229,18 +229,17 @@ impl Turns {
             std::future::pending::<TurnEnd>().await
         };
         let running = async {
+            let mut said = Said { events: &self.events, session: &incoming.session, run_id };
             let mut outcome =
-                self.runner.run(&turn, self.models.model.as_ref(), host.as_ref(), &mut Nothing, &stop).await;
+                self.runner.run(&turn, self.models.model.as_ref(), host.as_ref(), &mut said, &stop).await;
             // What is not written down is not done: by this line the audit tells a turn that began again from a write after
             // a takeover.
             if let RunOutcome::Requeue(wire) = &outcome
                 && self.note_requeue(run_id, wire)
             {
                 turn.may_requeue = false;
-                outcome = self
-                    .runner
-                    .run(&turn, self.models.model.as_ref(), host.as_ref(), &mut Nothing, &stop)
-                    .await;
+                outcome =
+                    self.runner.run(&turn, self.models.model.as_ref(), host.as_ref(), &mut said, &stop).await;
             }
             end_of(outcome)
         };
@@ -383,6 +382,19 @@ impl Observer for Recorder {
             run_id: held.run().run_id().to_owned(),
             held_ms: millis(held.held_for()),
         });
+    }
+}
+
+/// Tells what a model says while it says it.
+struct Said<'a> {
+    events: &'a Events,
+    session: &'a SessionKey,
+    run_id: &'a str,
+}
+
+impl StreamSink for Said<'_> {
+    fn text(&mut self, delta: &str) {
+        self.events.say(self.session, self.run_id, delta);
     }
 }
 

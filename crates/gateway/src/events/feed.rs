@@ -1,10 +1,12 @@
 //! The live feed: what is written down, and what is only told, to whoever listens now.
 //!
 //! Waits and holds of locks and the decisions of failover are told and not written: they come several times a turn, and
-//! nothing is owed by them. Texts of users and models are left out of the feed: who may read a transcript asks for it.
+//! nothing is owed by them. Texts of users and models are left out of it, but for what models say this moment, which comes
+//! to those alone who ask for it by name.
 //!
-//! One ring of bounded length serves all listeners. Who is slower than the ring is long misses the oldest and is told how
-//! many; nobody waits for him, and he costs no memory of his own.
+//! One ring of bounded length serves all listeners, and another one what models say: that comes many times a second, and
+//! would push out what others wait for. Who is slower than a ring is long misses the oldest and is told how many; nobody
+//! waits for him, and he costs no memory of his own.
 
 use std::sync::Arc;
 
@@ -14,10 +16,12 @@ use serde_json::{Value, value::RawValue};
 use tokio::sync::broadcast;
 
 use super::{Event, Line};
-use crate::clock;
+use crate::{clock, session_key::SessionKey};
 
-/// What the ring holds.
+/// What each ring holds.
 const RING: usize = 1024;
+/// The longest text of one notice, in bytes: with the ring's length it bounds its memory. A longer piece comes in parts.
+const LONGEST_TEXT: usize = 4096;
 
 /// What a listener may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +39,8 @@ pub(crate) enum Kind {
     Locks,
     /// What failover decided.
     Decisions,
+    /// What models say, while they say it; told only to those who name it.
+    Deltas,
 }
 
 /// What is told and not written.
@@ -47,6 +53,8 @@ pub(crate) enum Told {
     LockReleased { lock_path: String, run_id: String, held_ms: u64 },
     /// A call of a model failed; what failover decided shows in what comes next.
     ModelFailed { run_id: String, candidate: String, code: String },
+    /// More of what the model of a run says. What was heard is in the transcript once the run has `replied`, and not before.
+    RunDelta { session_key: SessionKey, run_id: String, text: String },
     /// A candidate, or all of a provider, is left alone until then (milliseconds since the Unix epoch).
     CooldownSet { candidate: String, why: &'static str, until: u64 },
 }
@@ -60,20 +68,40 @@ pub(crate) struct Notice {
 
 /// The feed of a process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Feed(broadcast::Sender<Notice>);
+pub(super) struct Feed {
+    all: broadcast::Sender<Notice>,
+    deltas: broadcast::Sender<Notice>,
+}
 
 impl Feed {
     pub(super) fn new() -> Self {
-        Self(broadcast::Sender::new(RING))
+        Self { all: broadcast::Sender::new(RING), deltas: broadcast::Sender::new(RING) }
     }
 
+    /// Everything but what models say.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.0.subscribe()
+        self.all.subscribe()
+    }
+
+    /// What models say.
+    pub(super) fn subscribe_deltas(&self) -> broadcast::Receiver<Notice> {
+        self.deltas.subscribe()
     }
 
     /// Whether anybody listens; nothing is put together for nobody.
     pub(super) fn is_heard(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.all.receiver_count() > 0
+    }
+
+    /// Tells what a model says.
+    pub(super) fn say(&self, session_key: &SessionKey, run_id: &str, text: &str) {
+        if self.deltas.receiver_count() == 0 {
+            return;
+        }
+        for part in parts(text) {
+            let (session_key, run_id) = (session_key.clone(), run_id.to_owned());
+            self.tell(&Told::RunDelta { session_key, run_id, text: part.to_owned() });
+        }
     }
 
     pub(super) fn publish(&self, line: &Line) {
@@ -100,9 +128,29 @@ impl Feed {
     fn send(&self, kind: Kind, fields: &impl Serialize) {
         if let Ok(json) = serde_json::value::to_raw_value(fields) {
             // Nobody listens any more: then nobody is told.
-            let _ = self.0.send(Notice { kind, json: json.into() });
+            let _ = self.ring(kind).send(Notice { kind, json: json.into() });
         }
     }
+
+    fn ring(&self, kind: Kind) -> &broadcast::Sender<Notice> {
+        match kind {
+            Kind::Deltas => &self.deltas,
+            Kind::Runs | Kind::Sends | Kind::Spawns | Kind::Announces | Kind::Locks | Kind::Decisions => {
+                &self.all
+            }
+        }
+    }
+}
+
+/// A text in parts that are not too long.
+fn parts(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let longest = LONGEST_TEXT.min(text.len());
+        let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end))?;
+        let (part, rest) = text.split_at_checked(end)?;
+        text = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 impl Event {
@@ -124,6 +172,7 @@ impl Told {
         match self {
             Self::LockAcquired { .. } | Self::LockReleased { .. } => Kind::Locks,
             Self::ModelFailed { .. } | Self::CooldownSet { .. } => Kind::Decisions,
+            Self::RunDelta { .. } => Kind::Deltas,
         }
     }
 }
@@ -131,6 +180,27 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_model_says_comes_whole_in_bounded_parts_and_only_to_who_asks() {
+        let feed = Feed::new();
+        let session: SessionKey = "agent:main:x".parse().unwrap();
+        feed.say(&session, "r", "to nobody");
+        let (mut all, mut deltas) = (feed.subscribe(), feed.subscribe_deltas());
+        let long = "größer ".repeat(2000);
+        feed.say(&session, "r", &long);
+        feed.say(&session, "r", "");
+        let mut heard = String::new();
+        while let Ok(notice) = deltas.try_recv() {
+            let value: Value = serde_json::from_str(notice.json.get()).unwrap();
+            assert_eq!((&value["event"], &value["runId"]), (&"run_delta".into(), &"r".into()));
+            let text = value["text"].as_str().unwrap();
+            assert!(!text.is_empty() && text.len() <= LONGEST_TEXT);
+            heard += text;
+        }
+        assert_eq!(heard, long);
+        assert!(all.try_recv().is_err());
+    }
 
     #[tokio::test]
     async fn texts_stay_out_and_a_slow_listener_is_told_what_it_missed() {

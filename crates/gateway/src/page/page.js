@@ -6,6 +6,7 @@ import { age, announceRow, clock, lockRow, numbers, runRow, session, table, wait
 
 const LOOK_EVERY = 2000;
 const KEPT = 50;
+const SAID = 80;
 const LOGIN = "login";
 const PATIENCE = [500, 1000, 2000, 4000, 8000, 15000];
 
@@ -86,6 +87,7 @@ const connect = () => {
     by("main").hidden = false;
     say("live", "good");
     await call("events.subscribe", {});
+    await call("events.subscribe", { kinds: ["deltas"] });
     look();
   });
   opened.addEventListener("message", (event) => hear(JSON.parse(event.data)));
@@ -127,12 +129,19 @@ const note = (event) => {
       break;
     case "run_requeued": {
       const run = seen.runs.find((run) => run.id === event.runId);
+      if (run) run.said = undefined;
       keep(seen.trouble, [clock(at), { tag: "takeover", tone: "warn" }, { mono: run?.session ?? "" }, `${event.code}; the turn begins again`, { mono: event.runId }]);
       break;
     }
+    case "run_delta": {
+      // Comes many times a second: nothing else is looked at for it.
+      const run = seen.runs.find((run) => run.id === event.runId);
+      if (run) run.said = `${run.said ?? ""}${event.text}`.slice(-SAID);
+      return showRuns();
+    }
     case "run_ended": {
       const run = seen.runs.find((run) => run.id === event.runId);
-      if (run) Object.assign(run, { outcome: event.outcome, code: event.code, took: at - run.at });
+      if (run) Object.assign(run, { said: undefined, outcome: event.outcome, code: event.code, took: at - run.at });
       else keep(seen.runs, { id: event.runId, at, outcome: event.outcome, code: event.code });
       if (event.outcome === "parked" || event.outcome === "superseded")
         keep(seen.trouble, [clock(at), { tag: "takeover", tone: "warn" }, { mono: run?.session ?? "" }, `the run ended as ${event.outcome}`, { mono: event.runId }]);
@@ -211,8 +220,11 @@ const show = async () => {
   table("announces", ["Kept at", "State", "Requester", "Child run", "Sends", "Cause"], newest.map(announceRow), "No result of a child is kept.");
   table("trouble", ["At", "What", "Session", "How", "Run"], seen.trouble, "Nothing stale, and nobody taken over.");
   table("decisions", ["At", "Why", "Candidate", "What", "Run"], seen.decisions, "No model call failed.");
-  table("runs", ["Began", "Session", "Outcome", "Code", "Took", "Run"], seen.runs.map(runRow), "No turn since this page was opened.");
+  showRuns();
 };
+
+const showRuns = () =>
+  table("runs", ["Began", "Session", "Outcome", "Says, or code", "Took", "Run"], seen.runs.map(runRow), "No turn since this page was opened.");
 
 // --- Begin
 

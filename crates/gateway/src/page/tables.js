@@ -112,7 +112,7 @@ export const runRow = (run) => [
   clock(run.at),
   { mono: run.session ?? "" },
   run.outcome === undefined ? { tag: "open", tone: "faint" } : { tag: run.outcome, tone: OUTCOME_TONES[run.outcome] ?? "faint" },
-  run.code ?? "",
+  run.said ?? run.code ?? "",
   run.took === undefined ? "" : age(run.took),
   { mono: run.id },
 ];

@@ -1,4 +1,4 @@
-//! What one WebSocket listens to: any number of subscriptions up to a limit, all fed by one place in the ring.
+//! What one WebSocket listens to: any number of subscriptions up to a limit, all fed by one place in each ring.
 //!
 //! Subscribing only makes sense on a connection, so the socket takes these two calls before the protocol sees them; over
 //! HTTP they are answered by a method that says so. The notices have the form of the library that the command line uses:
@@ -12,7 +12,10 @@ use moorline_taxonomy::{Coordination, Request, Wire};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 
 use super::api::bad;
 use crate::{
@@ -26,7 +29,7 @@ const MAX: usize = 16;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SubscribeParams {
-    /// What to hear of; everything when it is left out.
+    /// What to hear of; everything but `deltas` when it is left out.
     pub(crate) kinds: Option<BTreeSet<Kind>>,
 }
 
@@ -41,7 +44,9 @@ pub(crate) struct UnsubscribeParams {
 #[derive(Default)]
 pub(super) struct Subscriptions {
     feed: Option<Receiver<Notice>>,
-    all: Vec<(u64, Option<BTreeSet<Kind>>)>,
+    /// What models say, while a subscription wants it.
+    deltas: Option<Receiver<Notice>>,
+    all: Vec<(u64, Kinds)>,
     last: u64,
 }
 
@@ -72,6 +77,9 @@ impl Subscriptions {
             return Err(ErrorObject::owned(-32000, why, Some(Wire::new(Coordination::LaneTimeout, why))));
         }
         self.feed.get_or_insert_with(|| events.subscribe());
+        if wants(&params.kinds, Kind::Deltas) {
+            self.deltas.get_or_insert_with(|| events.subscribe_deltas());
+        }
         self.last += 1;
         self.all.push((self.last, params.kinds));
         Ok(json!(self.last))
@@ -84,6 +92,9 @@ impl Subscriptions {
         if self.all.is_empty() {
             self.feed = None;
         }
+        if !self.all.iter().any(|(_, kinds)| wants(kinds, Kind::Deltas)) {
+            self.deltas = None;
+        }
         Ok(json!(self.all.len() < before))
     }
 
@@ -92,29 +103,76 @@ impl Subscriptions {
     /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Vec<Bytes> {
         loop {
-            let Some(feed) = &mut self.feed else { return std::future::pending().await };
-            let messages: Vec<Bytes> = match feed.recv().await {
-                Ok(notice) => {
-                    let wants = |kinds: &Option<BTreeSet<Kind>>| {
-                        kinds.as_ref().is_none_or(|kinds| kinds.contains(&notice.kind))
-                    };
-                    let wanting = self.all.iter().filter(|(_, kinds)| wants(kinds));
-                    wanting.map(|(id, _)| event(*id, notice.json.get())).collect()
+            let mut messages = Vec::new();
+            tokio::select! {
+                biased;
+                told = heard(&mut self.feed) => {
+                    // What a run said comes before the news that it ended.
+                    let waiting = self.deltas.as_ref().map_or(0, Receiver::len);
+                    for _ in 0..waiting {
+                        match self.deltas.as_mut().map(Receiver::try_recv) {
+                            Some(Ok(notice)) => messages.extend(self.of(&notice)),
+                            Some(Err(TryRecvError::Lagged(missed))) => messages.extend(self.unsaid(missed)),
+                            Some(Err(TryRecvError::Empty | TryRecvError::Closed)) | None => break,
+                        }
+                    }
+                    match told {
+                        Heard::Notice(notice) => messages.extend(self.of(&notice)),
+                        Heard::Missed(missed) => messages.extend(self.lagged(missed, |_| true)),
+                    }
                 }
-                Err(RecvError::Lagged(missed)) => {
-                    metrics::notices_missed(missed);
-                    let lagged = json!({"event": "lagged", "missed": missed}).to_string();
-                    self.all.iter().map(|(id, _)| event(*id, &lagged)).collect()
-                }
-                // The engine is gone: nothing comes any more.
-                Err(RecvError::Closed) => {
-                    self.feed = None;
-                    continue;
-                }
-            };
+                said = heard(&mut self.deltas) => match said {
+                    Heard::Notice(notice) => messages.extend(self.of(&notice)),
+                    Heard::Missed(missed) => messages.extend(self.unsaid(missed)),
+                },
+            }
             if !messages.is_empty() {
                 return messages;
             }
+        }
+    }
+
+    fn of(&self, notice: &Notice) -> Vec<Bytes> {
+        let wanting = self.all.iter().filter(|(_, kinds)| wants(kinds, notice.kind));
+        wanting.map(|(id, _)| event(*id, notice.json.get())).collect()
+    }
+
+    /// What models said and was missed, to those who wanted it.
+    fn unsaid(&self, missed: u64) -> Vec<Bytes> {
+        self.lagged(missed, |kinds| wants(kinds, Kind::Deltas))
+    }
+
+    fn lagged(&self, missed: u64, concerns: impl Fn(&Kinds) -> bool) -> Vec<Bytes> {
+        metrics::notices_missed(missed);
+        let lagged = json!({"event": "lagged", "missed": missed}).to_string();
+        let concerned = self.all.iter().filter(|(_, kinds)| concerns(kinds));
+        concerned.map(|(id, _)| event(*id, &lagged)).collect()
+    }
+}
+
+type Kinds = Option<BTreeSet<Kind>>;
+
+/// Whether a subscription to these kinds is told of one. What models say has to be named.
+fn wants(kinds: &Kinds, kind: Kind) -> bool {
+    kinds.as_ref().map_or(kind != Kind::Deltas, |kinds| kinds.contains(&kind))
+}
+
+enum Heard {
+    Notice(Notice),
+    Missed(u64),
+}
+
+/// What comes next out of a ring; never, when nobody listens to it or the engine is gone.
+///
+/// Cancel-safe.
+async fn heard(ring: &mut Option<Receiver<Notice>>) -> Heard {
+    let Some(listening) = ring else { return std::future::pending().await };
+    match listening.recv().await {
+        Ok(notice) => Heard::Notice(notice),
+        Err(RecvError::Lagged(missed)) => Heard::Missed(missed),
+        Err(RecvError::Closed) => {
+            *ring = None;
+            std::future::pending().await
         }
     }
 }
@@ -142,6 +200,53 @@ pub(super) fn needs_a_socket() -> ErrorObjectOwned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Subscribes and returns the number.
+    fn subscribe(to: &mut Subscriptions, events: &Events, params: &Value) -> u64 {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "events.subscribe", "params": params});
+        let answer = to.take(call.to_string().as_bytes(), events).unwrap();
+        serde_json::from_slice::<Value>(&answer).unwrap()["result"].as_u64().unwrap()
+    }
+
+    async fn next(from: &mut Subscriptions) -> Vec<(u64, Value)> {
+        let read = |message: &Bytes| serde_json::from_slice::<Value>(message).unwrap()["params"].take();
+        let all = from.next().await.iter().map(read).collect::<Vec<_>>();
+        all.into_iter().map(|mut one| (one["subscription"].as_u64().unwrap(), one["result"].take())).collect()
+    }
+
+    #[tokio::test]
+    async fn what_models_say_comes_to_who_names_it_and_a_slow_one_is_told_what_was_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let events = Events::open(folder.path(), "gateway").unwrap();
+        let session = "agent:main:x".parse().unwrap();
+        let mut heard = Subscriptions::default();
+        subscribe(&mut heard, &events, &json!({}));
+        let naming = subscribe(&mut heard, &events, &json!({"kinds": ["deltas"]}));
+        events.say(&session, "r", "one");
+        let ended =
+            || crate::events::Event::RunEnded { run_id: "r".into(), outcome: "replied".into(), code: None };
+        events.note(ended());
+        // Both are there: what was said comes first, and once.
+        let all = next(&mut heard).await;
+        let words: Vec<_> = all.iter().map(|(id, one)| (*id, one["event"].as_str().unwrap())).collect();
+        assert_eq!(words, [(naming, "run_delta"), (1, "run_ended")]);
+        assert_eq!(all[0].1["text"], "one");
+        assert_eq!(all[0].1["sessionKey"], "agent:main:x");
+        for number in 0..1030 {
+            events.say(&session, "r", &number.to_string());
+        }
+        let [(id, lagged)] = &next(&mut heard).await[..] else { panic!("one is concerned") };
+        assert_eq!((*id, &lagged["missed"]), (naming, &json!(6)));
+        assert_eq!(next(&mut heard).await[0].1["text"], "6");
+        // The same when it is noticed on the way to another notice.
+        for number in 0..1030 {
+            events.say(&session, "r", &number.to_string());
+        }
+        events.note(ended());
+        let all = next(&mut heard).await;
+        assert_eq!(all[0].1["event"], "lagged");
+        assert_eq!(all.last().unwrap().1["event"], "run_ended");
+    }
 
     #[test]
     fn a_notice_is_framed_as_it_is() {

@@ -85,6 +85,29 @@ fn a_subscriber_hears_what_it_asked_for_without_anybodys_text() {
 }
 
 #[test]
+fn what_a_model_says_is_heard_while_it_is_said_and_written_nowhere() {
+    let script = "agents:\n  main:\n    - stream: { chunks: 4, delayMs: 1 }\n      reply: 'one piece after the other'\n";
+    let gateway = Gateway::start(Some(script));
+    let mut socket = connect(&gateway, "/");
+    let all = ask(&mut socket, "events.subscribe", json!({}))["result"].clone();
+    let said = ask(&mut socket, "events.subscribe", json!({"kinds": ["deltas"]}))["result"].clone();
+    let sent = gateway.call("sessions.send", json!({"to": "agent:main:x", "message": "hi"}));
+    let notices = events_until(&mut socket, "run_ended");
+    let deltas: Vec<&Value> =
+        notices.iter().filter(|notice| notice["result"]["event"] == "run_delta").collect();
+    assert_eq!(deltas.len(), 4);
+    for delta in &deltas {
+        assert_eq!(delta["subscription"], said, "only who names them: {all}");
+        assert_eq!(delta["result"]["sessionKey"], "agent:main:x");
+        assert_eq!(delta["result"]["runId"], sent["runId"]);
+    }
+    let text: String = deltas.iter().map(|delta| delta["result"]["text"].as_str().unwrap()).collect();
+    assert_eq!(text, "one piece after the other");
+    assert!(gateway.events().iter().all(|line| line["event"] != "run_delta"));
+    assert!(!gateway.log().contains("piece after"));
+}
+
+#[test]
 fn calls_of_a_connection_run_beside_each_other_and_wrong_ones_are_typed() {
     let gateway = Gateway::start(Some(
         "agents:\n  slow:\n    - delayMs: 60000\n      reply: never\n  '*':\n    - reply: ok\n",

@@ -14,6 +14,9 @@ const SCRIPT: &str = "agents:
   moody:
     - fail: { code: provider.rate_limit, times: 1 }
       reply: better now
+  talking:
+    - stream: { chunks: 60, delayMs: 500 }
+      reply: '<img src=x onerror=window.pwned=1> and so it goes on, word after word, for half a minute'
   slow:
     - delayMs: 600000
       reply: never
@@ -165,6 +168,9 @@ fn the_page_shows_what_happens_while_it_happens() {
     browser.wait("#decisions", "left alone until");
     let runs = browser.wait("#runs", "agent:moody:a");
     assert!(runs.contains("replied"), "{runs}");
+    send("agent:talking:a", 0);
+    let saying = browser.wait("#runs", "<img src=x onerror=window.pwned=1>");
+    assert!(saying.contains("agent:talking:a\topen"), "{saying}");
     for _ in 0..3 {
         send("agent:slow:a", 0);
     }
