@@ -39,6 +39,19 @@ pub(super) struct Described {
     pub(super) example: Value,
 }
 
+/// What a method does with its parameters, stated once for all of them.
+pub(super) trait Does<P>: Fn(Arc<Engine>, P) -> Self::Doing + Clone + Send + Sync + 'static {
+    type Doing: Future<Output = anyhow::Result<Value>> + Send + 'static;
+}
+
+impl<P, F, Doing> Does<P> for F
+where
+    F: Fn(Arc<Engine>, P) -> Doing + Clone + Send + Sync + 'static,
+    Doing: Future<Output = anyhow::Result<Value>> + Send + 'static,
+{
+    type Doing = Doing;
+}
+
 /// The methods, while they are registered.
 pub(super) struct Api {
     module: RpcModule<Arc<Engine>>,
@@ -62,7 +75,7 @@ impl Api {
     }
 
     /// A method that changes nothing, or that keeps its idempotency keys itself.
-    pub(super) fn method<P, R, F, Fut>(
+    pub(super) fn method<P, R, F>(
         &mut self,
         name: &'static str,
         summary: &'static str,
@@ -72,8 +85,7 @@ impl Api {
     where
         P: DeserializeOwned + JsonSchema + Send,
         R: JsonSchema,
-        F: Fn(Arc<Engine>, P) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = anyhow::Result<Value>> + Send + 'static,
+        F: Does<P>,
     {
         let params = P::json_schema(&mut self.schemas);
         self.describe::<R>(name, summary, example, params);
@@ -91,7 +103,7 @@ impl Api {
     }
 
     /// A method that changes something: it takes `idempotencyKey` and `timeoutMs` besides its own parameters.
-    pub(super) fn change<P, R, F, Fut>(
+    pub(super) fn change<P, R, F>(
         &mut self,
         name: &'static str,
         summary: &'static str,
@@ -101,8 +113,7 @@ impl Api {
     where
         P: DeserializeOwned + JsonSchema + Send,
         R: JsonSchema,
-        F: Fn(Arc<Engine>, P) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = anyhow::Result<Value>> + Send + 'static,
+        F: Does<P>,
     {
         let mut params = P::json_schema(&mut self.schemas);
         let fields = params.ensure_object().entry("properties").or_insert_with(|| json!({}));

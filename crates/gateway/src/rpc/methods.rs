@@ -76,7 +76,7 @@ pub(crate) fn module(
     locks: LockConfig,
 ) -> anyhow::Result<(RpcModule<Arc<Engine>>, Arc<Value>)> {
     let mut api = Api::new(engine);
-    api.method::<Nothing, Health, _, _>(
+    api.method::<Nothing, Health, _>(
         "health",
         "What is going on, in numbers.",
         json!({}),
@@ -101,37 +101,37 @@ pub(crate) fn module(
 }
 
 fn sessions(api: &mut Api) -> anyhow::Result<()> {
-    api.change::<CreateParams, Created, _, _>(
+    api.change::<CreateParams, Created, _>(
         "sessions.create",
         "Creates a session, or finds it. Without a key it gets one.",
         json!({"key": "agent:main:chat", "idempotencyKey": "create-1"}),
         |engine, params| async move { engine.create(params).await },
     )?;
-    api.method::<Nothing, Sessions, _, _>(
+    api.method::<Nothing, Sessions, _>(
         "sessions.list",
         "Every session.",
         json!({}),
         |engine, _| async move { engine.list() },
     )?;
-    api.method::<HistoryParams, History, _, _>(
+    api.method::<HistoryParams, History, _>(
         "sessions.history",
         "The last messages of a session's active branch.",
         json!({"key": "agent:main:chat", "limit": 10}),
         |engine, params| async move { engine.history(&params) },
     )?;
-    api.method::<ResolveParams, Resolved, _, _>(
+    api.method::<ResolveParams, Resolved, _>(
         "sessions.resolve",
         "The whole key of a session, from the key or its last part.",
         json!({"key": "chat"}),
         |engine, params| async move { engine.resolve(&params) },
     )?;
-    api.method::<SendParams, Sent, _, _>(
+    api.method::<SendParams, Sent, _>(
         "sessions.send",
         "Sends a message to a session and waits for its reply. Accepted, delivered, replied and failed are separate facts; the deadline bounds the wait, not the send.",
         json!({"to": "agent:main:chat", "message": "hello", "timeoutMs": 20000, "idempotencyKey": "send-1"}),
         |engine, params| async move { engine.send(params, &[]).await },
     )?;
-    api.method::<SpawnParams, Spawned, _, _>(
+    api.method::<SpawnParams, Spawned, _>(
         "sessions.spawn",
         "Starts a sub-agent and returns at once; its result is announced to the requester.",
         json!({"requester": "agent:main:chat", "task": "look it up", "agent": "research", "idempotencyKey": "spawn-1"}),
@@ -140,13 +140,13 @@ fn sessions(api: &mut Api) -> anyhow::Result<()> {
 }
 
 fn runs(api: &mut Api) -> anyhow::Result<()> {
-    api.method::<AgentParams, Run, _, _>(
+    api.method::<AgentParams, Run, _>(
         "agent",
         "A turn of a session, asked for by a user.",
         json!({"sessionKey": "agent:main:chat", "message": "and again", "timeoutMs": 20000, "idempotencyKey": "turn-1"}),
         |engine, params| async move { engine.agent(params).await },
     )?;
-    api.method::<WaitParams, Run, _, _>(
+    api.method::<WaitParams, Run, _>(
         "agent.wait",
         "Waits for a run that was started before.",
         json!({"runId": "RUN", "timeoutMs": 20000}),
@@ -154,7 +154,7 @@ fn runs(api: &mut Api) -> anyhow::Result<()> {
             engine.wait(&params.run_id, params.timeout_ms.map(Duration::from_millis)).await
         },
     )?;
-    api.change::<AbortParams, Aborted, _, _>(
+    api.change::<AbortParams, Aborted, _>(
         "agent.abort",
         "Asks a run to end; it releases its lock within moments.",
         json!({"runId": "RUN"}),
@@ -164,7 +164,7 @@ fn runs(api: &mut Api) -> anyhow::Result<()> {
 
 fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
     let locks = Locks::new(config.clone());
-    api.method::<PathParams, Vec<Lock>, _, _>(
+    api.method::<PathParams, Vec<Lock>, _>(
         "locks.inspect",
         "The locks at a path: who holds them, and what the evidence is.",
         json!({"path": "sessions/main"}),
@@ -179,13 +179,13 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
             }
         },
     )?;
-    api.method::<Nothing, Waiting, _, _>(
+    api.method::<Nothing, Waiting, _>(
         "locks.waiting",
         "The runs of this gateway that wait for a session lock, the longest wait first.",
         json!({}),
         |engine, _| async move { Ok(engine.waiters().list()) },
     )?;
-    api.change::<PathParams, Revoked, _, _>(
+    api.change::<PathParams, Revoked, _>(
         "locks.revoke",
         "Asks the owner of a lock to cancel its run and release; deletes nothing.",
         json!({"path": "sessions/main/chat.jsonl"}),
@@ -197,7 +197,7 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
             }
         },
     )?;
-    api.method::<Nothing, Rows, _, _>(
+    api.method::<Nothing, Rows, _>(
         "announce.list",
         "The results of sub-agents and where they stand.",
         json!({}),
@@ -206,31 +206,31 @@ fn operations(api: &mut Api, config: LockConfig) -> anyhow::Result<()> {
             Ok(json!({"rows": rows.iter().map(row).collect::<Vec<_>>()}))
         },
     )?;
-    api.change::<SeqParams, Row, _, _>(
+    api.change::<SeqParams, Row, _>(
         "announce.retry",
         "Sends a result that was given up once more.",
         json!({"seq": 1}),
         |engine, params| async move { Ok(row(&engine.announcer().retry(params.seq).await?)) },
     )?;
-    api.change::<SeqParams, Row, _, _>(
+    api.change::<SeqParams, Row, _>(
         "announce.dismiss",
         "Settles a result without sending it.",
         json!({"seq": 1}),
         |engine, params| async move { Ok(row(&engine.dismiss_announce(params.seq).await?)) },
     )?;
-    api.method::<SessionParams, ParkedReplies, _, _>(
+    api.method::<SessionParams, ParkedReplies, _>(
         "parked.list",
         "Replies that were paid for and are in no transcript.",
         json!({"sessionKey": "agent:main:chat"}),
         |engine, params| async move { engine.parked(&params.session_key) },
     )?;
-    api.change::<ParkedParams, Appended, _, _>(
+    api.change::<ParkedParams, Appended, _>(
         "parked.append",
         "Writes a parked reply into its transcript, under the session lock.",
         json!({"sessionKey": "agent:main:chat", "id": "ID"}),
         |engine, params| async move { engine.append_parked(&params.session_key, &params.id).await },
     )?;
-    api.change::<ParkedParams, Dismissed, _, _>(
+    api.change::<ParkedParams, Dismissed, _>(
         "parked.dismiss",
         "Drops a parked reply.",
         json!({"sessionKey": "agent:main:chat", "id": "ID"}),
