@@ -277,6 +277,33 @@ fn a_gateway_that_is_gone_is_a_typed_result_and_the_next_one_is_found() {
 }
 
 #[test]
+fn what_is_no_request_does_not_end_the_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("state/sessions")).unwrap();
+    let mut mcp = moorline(dir.path());
+    mcp.args(["mcp", "--state", "state"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = mcp.spawn().unwrap();
+    let (mut say, mut hear) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut next = || {
+        let mut line = String::new();
+        assert_ne!(hear.read_line(&mut line).unwrap(), 0, "the connection ended");
+        json(line.as_bytes())
+    };
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    writeln!(say, "{}", json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})).unwrap();
+    assert_eq!(next()["id"], 1);
+    writeln!(say, "{}", json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).unwrap();
+    let ping = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    writeln!(say, "{{no json\n{}\n{}", "x".repeat(2 * 1024 * 1024), ping(2)).unwrap();
+    assert_eq!(next()["id"], 2, "what is not JSON is passed over");
+    writeln!(say, "{{\"jsonrpc\":\"2.0\",\"id\":3}}\n{}", ping(4)).unwrap();
+    assert_eq!(next()["error"]["code"], -32600);
+    assert_eq!(next()["id"], 4);
+    drop(say);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_mcp_server_ends_with_its_client_and_says_what_is_wrong_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let mcp =
