@@ -8,18 +8,11 @@ use std::{
 
 use serde_json::json;
 
-use crate::{moorline, running::Gateway, until};
-
-const SCRIPT: &str = "agents:
-  moody:
-    - fail: { code: provider.rate_limit, times: 1 }
-      reply: better now
-  slow:
-    - delayMs: 600000
-      reply: never
-  '*':
-    - reply: 'heard: {message}'
-";
+use crate::{
+    moorline,
+    running::{Gateway, MODELS},
+    until,
+};
 
 /// Reads the text form strictly and prints every sample by name and labels.
 const PARSER: &str = r#"
@@ -79,7 +72,7 @@ impl OwnGroup for Command {
 #[test]
 #[ignore = "needs python3-prometheus-client"]
 fn the_numbers_move_as_what_happens_says() {
-    let gateway = Gateway::start(Some(SCRIPT));
+    let gateway = Gateway::start(Some(MODELS));
     let at = |numbers: &BTreeMap<String, f64>, name: &str| numbers.get(name).copied().unwrap_or(0.0);
     let before = look(&gateway);
     assert_eq!((at(&before, "moorline_runs_accepted_total"), at(&before, "moorline_sends_open")), (0.0, 0.0));

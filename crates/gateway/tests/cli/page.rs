@@ -8,21 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{json, moorline, running::Gateway};
-
-const SCRIPT: &str = "agents:
-  moody:
-    - fail: { code: provider.rate_limit, times: 1 }
-      reply: better now
-  talking:
-    - stream: { chunks: 60, delayMs: 500 }
-      reply: '<img src=x onerror=window.pwned=1> and so it goes on, word after word, for half a minute'
-  slow:
-    - delayMs: 600000
-      reply: never
-  '*':
-    - reply: 'heard: {message}'
-";
+use crate::{
+    json, moorline,
+    running::{Gateway, MODELS},
+};
 
 /// A name that would be a program if it were taken for markup.
 const HOSTILE: &str = "<img src=x onerror=window.pwned=1>";
@@ -124,7 +113,7 @@ impl Drop for Holding {
 #[ignore = "needs chromium and node"]
 fn the_page_shows_what_happens_while_it_happens() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("script.yaml"), SCRIPT).unwrap();
+    std::fs::write(dir.path().join("script.yaml"), MODELS).unwrap();
     std::fs::create_dir(dir.path().join("state")).unwrap();
     // A turn that meets a stale lock reports it after this.
     std::fs::write(

@@ -12,6 +12,21 @@ use serde_json::Value;
 
 use crate::{code, json, moorline, until};
 
+/// Models of every kind: one that fails once, one that talks for half a minute, one that never answers, and the rest.
+pub(crate) const MODELS: &str = "agents:
+  moody:
+    - fail: { code: provider.rate_limit, times: 1 }
+      reply: better now
+  talking:
+    - stream: { chunks: 60, delayMs: 500 }
+      reply: '<img src=x onerror=window.pwned=1> and so it goes on, word after word, for half a minute'
+  slow:
+    - delayMs: 600000
+      reply: never
+  '*':
+    - reply: 'heard: {message}'
+";
+
 /// A running gateway on a state directory of its own; ended with the test.
 pub(crate) struct Gateway {
     pub(crate) dir: tempfile::TempDir,

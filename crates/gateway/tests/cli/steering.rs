@@ -8,18 +8,22 @@ use crate::{json, running::Gateway, until};
 
 const DESK: &str = "agent:main:desk";
 
-/// The desk waits for a colleague who never answers, until a test lets it go; what it hears of sub-agents it repeats.
+/// The desk waits for a colleague who never answers, until a test lets it go; what it hears of sub-agents it repeats. It
+/// knows a message that it fails on.
 const SCRIPT: &str = "
 agents:
   main:
     - when: 'sub-agent result'
       reply: 'noted: {message}'
+    - when: 'break'
+      fail: { code: request.format, times: 99 }
+      reply: 'never'
     - when: 'start'
       tools:
         - { name: sessions_spawn, arguments: { agent: quick, task: 'count' } }
         - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
       reply: 'nobody told me'
-    - when: 'wait for the slow one'
+    - when: 'wait'
       tools:
         - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
       reply: 'nobody told me'
@@ -27,9 +31,16 @@ agents:
   slow:
     - delayMs: 600000
       reply: 'never'
-  quick:
+  '*':
     - reply: 'forty-two'
 ";
+
+/// The same desk, which takes its time to answer what it hears of sub-agents.
+fn thinking() -> String {
+    let rule = "- when: 'sub-agent result'\n";
+    assert!(SCRIPT.contains(rule));
+    SCRIPT.replace(rule, &format!("{rule}      delayMs: 2500\n"))
+}
 
 /// Role and text of each message of the desk's transcript, in the order of the file.
 fn said(gateway: &Gateway) -> Vec<(String, String)> {
@@ -215,27 +226,6 @@ agents:
     assert_eq!(gateway.stop()["duplicated"], 0);
 }
 
-/// The desk takes its time to answer what it hears of sub-agents, and knows a message that it fails on.
-const THINKING: &str = "
-agents:
-  main:
-    - when: 'sub-agent result'
-      delayMs: 2500
-      reply: 'noted: {message}'
-    - when: 'break'
-      fail: { code: request.format, times: 99 }
-      reply: 'never'
-    - when: 'wait'
-      tools:
-        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' } }
-      reply: 'nobody told me'
-  slow:
-    - delayMs: 600000
-      reply: 'never'
-  '*':
-    - reply: 'forty-two'
-";
-
 fn until_noted(gateway: &Gateway) {
     until("the answer", || {
         said(gateway).last().is_some_and(|(role, text)| role == "assistant" && text.starts_with("noted"))
@@ -259,7 +249,7 @@ fn agent_at_work_has_a_result(gateway: &Gateway) -> Value {
 #[test]
 fn a_result_that_nobody_answered_before_the_gateway_ended_is_answered_by_the_next_one() {
     for in_order in [false, true] {
-        let mut gateway = Gateway::start(Some(THINKING));
+        let mut gateway = Gateway::start(Some(&thinking()));
         agent_at_work_has_a_result(&gateway);
         assert_eq!(rows(&gateway)[0]["state"], "uncertain", "it is settled with its answer");
         if in_order {
@@ -275,7 +265,7 @@ fn a_result_that_nobody_answered_before_the_gateway_ended_is_answered_by_the_nex
 
 #[test]
 fn a_turn_with_a_result_that_a_shutdown_cut_off_is_taken_by_the_next_gateway() {
-    let mut gateway = Gateway::start(Some(THINKING));
+    let mut gateway = Gateway::start(Some(&thinking()));
     spawn(&gateway, "quick", "count");
     until("the message", || announced(&gateway, 1) == 1);
     gateway.end();
@@ -287,7 +277,7 @@ fn a_turn_with_a_result_that_a_shutdown_cut_off_is_taken_by_the_next_gateway() {
 
 #[test]
 fn a_result_is_answered_though_the_run_that_was_next_fails() {
-    let gateway = Gateway::start(Some(THINKING));
+    let gateway = Gateway::start(Some(&thinking()));
     let run = agent_at_work_has_a_result(&gateway);
     let next = gateway.call("agent", json!({"sessionKey": DESK, "message": "break", "timeoutMs": 1}));
     gateway.call("agent.abort", json!({"runId": run}));
