@@ -68,7 +68,11 @@ pub(crate) fn classify_with(signal: &Signal<'_>, own: Option<Decided>) -> Verdic
     });
     let nothing_to_read = signal.message.is_none() && signal.body.is_none();
     let exact = match exact {
-        Some(decided) if nothing_to_read || delay.stated.is_some() || !may_retry(decided.outcome.code) => {
+        Some(decided)
+            if nothing_to_read
+                || !decided.outcome.model_specific
+                    && (delay.stated.is_some() || !may_retry(decided.outcome.code)) =>
+        {
             return finish(decided, delay, veto, false);
         }
         exact => exact,
@@ -94,7 +98,7 @@ fn read_all(
         gather.body(body);
     }
     let decided = exact.unwrap_or_else(|| decide(signal, vendor, &gather, matcher()));
-    let decided = worded_as_never_satisfiable(signal, vendor, &gather, decided);
+    let decided = worded_otherwise(signal, vendor, &gather, decided);
     if delay.stated.is_none() {
         add(&mut delay, gather.delay());
     }
@@ -186,19 +190,18 @@ fn never_satisfiable(signal: &Signal<'_>, decided: Decided) -> Decided {
     decided
 }
 
-/// The same where the words stand in the body: of an exact code, they are the only ones that still count.
-fn worded_as_never_satisfiable(
-    signal: &Signal<'_>,
-    vendor: Vendor,
-    gather: &Gather<'_>,
-    decided: Decided,
-) -> Decided {
-    const UNSATISFIABLE: Code = Code::Request(Request::Unsatisfiable);
-    if decided.outcome.code != Code::Provider(Provider::RateLimit) {
+/// What words still say of an exact code. Only these: a limit that no wait satisfies, wherever the words stand; and an
+/// organization that has to be verified, which OpenAI reports as a value that the model does not take.
+fn worded_otherwise(signal: &Signal<'_>, vendor: Vendor, gather: &Gather<'_>, decided: Decided) -> Decided {
+    let wanted = if decided.outcome.code == Code::Provider(Provider::RateLimit) {
+        Code::Request(Request::Unsatisfiable)
+    } else if decided.outcome.model_specific {
+        Code::Provider(Provider::Auth)
+    } else {
         return decided;
-    }
+    };
     let words = matcher().decide(&gather.seen, signal.status.or(gather.text_status), vendor);
-    match words.filter(|rule| rule.outcome.code == UNSATISFIABLE) {
+    match words.filter(|rule| rule.outcome.code == wanted) {
         Some(rule) => Decided { outcome: rule.outcome, ..decided },
         None => decided,
     }

@@ -54,9 +54,19 @@ pub(crate) fn unescape(after: &[u8]) -> (Unescaped, usize) {
 }
 
 /// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
+///
+/// What a field or a sentence calls its message is no echo: `error_message='...'`, `primary with message "..."`.
 pub(crate) fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
+    let before = text.get(..open)?.trim_ascii_end();
+    let before = before.strip_suffix(b"=").unwrap_or(before).trim_ascii_end();
+    if MESSAGES.iter().any(|name| before.ends_with(name)) {
+        return None;
+    }
     quote_end(text, open).filter(|end| end - open > LONG_QUOTE)
 }
+
+/// Names of a message, before the mark that opens it.
+const MESSAGES: [&[u8]; 3] = [b"message", b"details", b"msg"];
 
 /// Where a quote that opens at `open` ends: at its closing mark. `None` when it is unclosed, or an apostrophe.
 pub(crate) fn quote_end(text: &[u8], open: usize) -> Option<usize> {

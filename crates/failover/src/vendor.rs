@@ -34,6 +34,9 @@ pub(crate) enum Vendor {
     Local,
     IFlow,
     Fireworks,
+    Cloudflare,
+    OpenCode,
+    SiliconFlow,
     Gateway,
 }
 
@@ -103,6 +106,12 @@ const NAMES: &[(&str, Vendor)] = &[
     ("sglang", Vendor::Local),
     ("iflow", Vendor::IFlow),
     ("fireworks", Vendor::Fireworks),
+    ("cloudflare", Vendor::Cloudflare),
+    ("workersai", Vendor::Cloudflare),
+    ("opencode", Vendor::OpenCode),
+    ("siliconflow", Vendor::SiliconFlow),
+    ("siliconcloud", Vendor::SiliconFlow),
+    ("tgi", Vendor::Local),
     ("litellm", Vendor::Gateway),
     ("gateway", Vendor::Gateway),
     ("oneapi", Vendor::Gateway),

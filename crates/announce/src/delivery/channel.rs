@@ -1,118 +1,73 @@
 //! The channels whose errors have a table.
 
-/// A channel with a table of rules, or one of the layers that every channel sits on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Channel {
-    Telegram,
-    Discord,
-    Slack,
-    WhatsApp,
-    Matrix,
-    Signal,
-    Teams,
-    Feishu,
-    Line,
-    GoogleChat,
-    Mattermost,
-    RocketChat,
-    Zulip,
-    Webex,
-    Nextcloud,
-    Messenger,
-    Viber,
-    Zalo,
-    DingTalk,
-    WeCom,
-    Twitch,
-    Irc,
-    Xmpp,
-    Nostr,
-    BlueBubbles,
-    Email,
-    Sms,
-    Push,
-    Webhook,
+/// Writes the channels and the names that they go by.
+macro_rules! channels {
+    ($($(#[$doc:meta])* $channel:ident $name:literal;)+) => {
+        /// A channel with a table of rules, or one of the layers that every channel sits on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(super) enum Channel {
+            $($(#[$doc])* $channel,)+
+        }
+
+        impl Channel {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$channel),+];
+
+            pub(super) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$channel => $name,)+
+                }
+            }
+
+            /// The channel of a name that is written as it is here: the commonest case, in one comparison.
+            fn spelled(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$channel),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+channels! {
+    Telegram "telegram";
+    Discord "discord";
+    Slack "slack";
+    WhatsApp "whatsapp";
+    Matrix "matrix";
+    Signal "signal";
+    Teams "teams";
+    Feishu "feishu";
+    Line "line";
+    GoogleChat "googlechat";
+    Mattermost "mattermost";
+    RocketChat "rocketchat";
+    Zulip "zulip";
+    Webex "webex";
+    Nextcloud "nextcloud";
+    Messenger "messenger";
+    Viber "viber";
+    Zalo "zalo";
+    DingTalk "dingtalk";
+    WeCom "wecom";
+    Twitch "twitch";
+    Irc "irc";
+    Xmpp "xmpp";
+    Nostr "nostr";
+    BlueBubbles "bluebubbles";
+    Email "email";
+    Sms "sms";
+    Push "push";
+    Webhook "webhook";
     /// What agent gateways say about their own delivery, whatever the channel.
-    Gateway,
+    Gateway "gateway";
     /// What many channels say in the same words.
-    Common,
+    Common "common";
     /// What operating systems and HTTP clients say.
-    Transport,
+    Transport "transport";
 }
 
 impl Channel {
-    pub(super) const ALL: &'static [Self] = &[
-        Self::Telegram,
-        Self::Discord,
-        Self::Slack,
-        Self::WhatsApp,
-        Self::Matrix,
-        Self::Signal,
-        Self::Teams,
-        Self::Feishu,
-        Self::Line,
-        Self::GoogleChat,
-        Self::Mattermost,
-        Self::RocketChat,
-        Self::Zulip,
-        Self::Webex,
-        Self::Nextcloud,
-        Self::Messenger,
-        Self::Viber,
-        Self::Zalo,
-        Self::DingTalk,
-        Self::WeCom,
-        Self::Twitch,
-        Self::Irc,
-        Self::Xmpp,
-        Self::Nostr,
-        Self::BlueBubbles,
-        Self::Email,
-        Self::Sms,
-        Self::Push,
-        Self::Webhook,
-        Self::Gateway,
-        Self::Common,
-        Self::Transport,
-    ];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Telegram => "telegram",
-            Self::Discord => "discord",
-            Self::Slack => "slack",
-            Self::WhatsApp => "whatsapp",
-            Self::Matrix => "matrix",
-            Self::Signal => "signal",
-            Self::Teams => "teams",
-            Self::Feishu => "feishu",
-            Self::Line => "line",
-            Self::GoogleChat => "googlechat",
-            Self::Mattermost => "mattermost",
-            Self::RocketChat => "rocketchat",
-            Self::Zulip => "zulip",
-            Self::Webex => "webex",
-            Self::Nextcloud => "nextcloud",
-            Self::Messenger => "messenger",
-            Self::Viber => "viber",
-            Self::Zalo => "zalo",
-            Self::DingTalk => "dingtalk",
-            Self::WeCom => "wecom",
-            Self::Twitch => "twitch",
-            Self::Irc => "irc",
-            Self::Xmpp => "xmpp",
-            Self::Nostr => "nostr",
-            Self::BlueBubbles => "bluebubbles",
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Push => "push",
-            Self::Webhook => "webhook",
-            Self::Gateway => "gateway",
-            Self::Common => "common",
-            Self::Transport => "transport",
-        }
-    }
-
     /// Other names of the same service.
     const ALIASES: &'static [(&'static str, Self)] = &[
         ("baileys", Self::WhatsApp),
@@ -133,14 +88,20 @@ impl Channel {
         ("mail", Self::Email),
         ("gmail", Self::Email),
         ("twilio", Self::Sms),
+        ("vonage", Self::Sms),
+        ("nexmo", Self::Sms),
         ("fcm", Self::Push),
         ("apns", Self::Push),
+        ("webpush", Self::Push),
         ("jabber", Self::Xmpp),
     ];
 
     /// The channel that a name means; names are written with suffixes (`whatsapp_cloud`, `slack-bot`, `msteams`) and
     /// with marks inside (`google-chat`, `ROCKET.CHAT`).
     pub(super) fn named(name: &str) -> Option<Self> {
+        if let Some(channel) = Self::spelled(name).filter(|channel| *channel != Self::Common) {
+            return Some(channel);
+        }
         let name = name.as_bytes();
         let first = name.first()?.to_ascii_lowercase();
         let is = |known: &str| known.as_bytes().first() == Some(&first) && begins_like(name, known);
@@ -183,7 +144,6 @@ impl Channel {
 /// Whether `name` is `known`, ignoring case and marks inside, alone or before a suffix.
 fn begins_like(name: &[u8], known: &str) -> bool {
     let mut letters = name.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric());
-    // The commonest answer is at the first letter.
     let mut end = 0;
     for wanted in known.bytes() {
         match letters.next() {

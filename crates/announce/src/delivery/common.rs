@@ -73,7 +73,7 @@ pub(super) const TABLE: Table = Table {
             "cannot send an empty message", "invalid json", "malformed", "invalid payload", "invalid message", "invalid request body", "invalid format",
             "invalid parameter", "invalid argument", "missing required", "missing parameter", "unsupported message type", "unsupported media", "unsupported file",
             "file is too large", "file too large", "file is too big", "attachment is too large", "attachment too large", "request body too large", "payload is too large",
-            "content blocked", "message rejected", "message contains", "message was flagged", "duplicate message not allowed", "validation failed", "validation error",
+            "content blocked", "message rejected", "message contains", "message was flagged", "duplicate message not allowed", "you are not allowed to create a tweet with duplicate content", "validation failed", "validation error",
         }
         DONE { "message already sent", "already delivered", "duplicate request: already processed" }
         LIMITED_BOT {

@@ -127,6 +127,8 @@ fn leaves_open(signal: &Signal<'_>, found: &Found) -> bool {
             | "whatsapp.100"
             | "googlechat.PERMISSION_DENIED"
             | "dingtalk.310000"
+            | "email.validation_error"
+            | "email.MessageRejected"
     ) || signal.retry_after.is_none() && found.is_retried()
 }
 
@@ -135,6 +137,11 @@ fn leaves_open(signal: &Signal<'_>, found: &Found) -> bool {
 fn about_target(scan: &Scan<'_>, found: Found) -> Found {
     // A robot's security settings: a signature, an address, or a word that the message has to hold.
     if let Some(own) = scan.own.filter(|own| found.rule == "dingtalk.310000" && own.class == rules::PAYLOAD) {
+        return Found::by(own, DeliveryEvidence::Text, Certainty::Likely);
+    }
+    // Mail services put one name on a wrong message and on a sender that is not theirs to use.
+    let of_the_sender = matches!(found.rule, "email.validation_error" | "email.MessageRejected");
+    if let Some(own) = scan.own.filter(|own| of_the_sender && own.class != rules::PAYLOAD) {
         return Found::by(own, DeliveryEvidence::Text, Certainty::Likely);
     }
     let name = match found.rule {
@@ -208,7 +215,7 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
         .map(|_| MOVED)
         .or_else(by_number)
         .or_else(by_whole)
-        .or_else(|| email::by_reply(signal, status, scan.own))
+        .or_else(|| email::by_reply(signal, status, scan.own, scan.content))
         .or_else(|| (status == Some(429)).then(|| status::limited(signal.channel)))
         .or_else(own)
         .or_else(|| layer_code(signal, Channel::Gateway))
@@ -216,6 +223,7 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
         .or_else(|| common(signal, scan, status))
         .or_else(|| transport(signal, scan, status))
         .or_else(limit)
+        .or_else(|| matrix_room(signal, scan, status))
         .or_else(|| status.and_then(|status| status::alone(signal.channel, status)))
         .or_else(|| series::by_kind(signal))
         .or_else(|| scan.mention().map(|rule| text(rule, Certainty::Guess)))
@@ -224,6 +232,13 @@ fn by_text(signal: &Signal<'_>, scan: &Scan<'_>) -> Found {
     let is_vague = found.class == rules::BROKEN && found.evidence == DeliveryEvidence::Text;
     let beneath = || transport(signal, scan, status).filter(|beneath| beneath.class != rules::BROKEN);
     if is_vague { beneath().unwrap_or(found) } else { found }
+}
+
+/// A client of Matrix that kept the status and the sentence, and lost the code between them.
+fn matrix_room(signal: &Signal<'_>, scan: &Scan<'_>, status: Option<u16>) -> Option<Found> {
+    let of_the_room = signal.channel == Some(Channel::Matrix) && status == Some(403) && scan.room;
+    let room = Found::new("matrix.room", rules::GONE, DeliveryEvidence::Text, Certainty::Likely);
+    of_the_room.then_some(room)
 }
 
 fn layer_code(signal: &Signal<'_>, layer: Channel) -> Option<Found> {

@@ -39,6 +39,9 @@ pub(super) const TABLE: Table = Table {
             "50026": "Missing required OAuth2 scope", "50027": "Invalid webhook token",
             "50178": "The user account must first be verified", "50600": "You do not have permission to send this",
             "60003": "Two factor is required",
+            // Close codes of the gateway, and the names that discord.js and discord.py give the same.
+            "4004": "Authentication failed", "4013": "Invalid intents", "4014": "Disallowed intents", "TokenInvalid",
+            "TokenMissing", "LoginFailure", "PrivilegedIntentsRequired", "DisallowedIntents",
         }
         PAYLOAD {
             "10008": "Unknown message", "10011": "Unknown role", "10014": "Unknown emoji",
@@ -97,7 +100,7 @@ pub(super) const TABLE: Table = Table {
         }
     },
     texts: rows! { "discord";
-        AUTH { "missing permissions", "invalid token", "an invalid token was provided", "improper token has been passed" }
+        AUTH { "missing permissions", "invalid token", "an invalid token was provided", "improper token has been passed", "expected token to be set", "used disallowed intents" }
         LIMITED_GLOBAL { "you are being blocked from accessing our api" }
         LIMITED_BOT { "the resource is being rate limited", "you are being rate limited" }
     },

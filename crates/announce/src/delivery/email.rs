@@ -19,13 +19,13 @@ pub(super) const TABLE: Table = Table {
     codes: rows! { "email";
         AUTH {
             "EAUTH", "EOAUTH2", "ENOAUTH", "SMTPAuthenticationError", "SMTPSenderRefused", "invalid_api_key", "missing_api_key",
-            "restricted_api_key", "invalid_from_address", "MailFromDomainNotVerified", "AccountSendingPaused",
+            "restricted_api_key", "invalid_from_address", "MailFromDomainNotVerified", "AccountSendingPaused", "10", "405",
             "ConfigurationSetSendingPaused", "InvalidClientTokenId", "SignatureDoesNotMatch", "invalid_access",
         }
-        GONE { "EENVELOPE", "SMTPRecipientsRefused", "invalid_to_address", "InactiveRecipient" }
+        GONE { "EENVELOPE", "SMTPRecipientsRefused", "invalid_to_address", "InactiveRecipient", "406" }
         PAYLOAD {
             "EMESSAGE", "SMTPDataError", "MessageRejected", "invalid_attachment", "missing_required_field", "validation_error",
-            "EMAXLIMIT",
+            "EMAXLIMIT", "300",
         }
         LIMITED_BOT {
             "rate_limit_exceeded", "daily_quota_exceeded", "monthly_quota_exceeded", "Throttling", "TooManyRequestsException",
@@ -45,7 +45,7 @@ pub(super) const TABLE: Table = Table {
         AUTH {
             "invalid login", "missing credentials", "authentication unsuccessful", "username and password not accepted",
             "sender address rejected", "relay access denied", "relaying denied", "the from address does not match",
-            "domain is not verified",
+            "domain is not verified", "the * domain is not verified",
         }
         PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected" }
         LIMITED_BOT {
@@ -57,13 +57,19 @@ pub(super) const TABLE: Table = Table {
     },
 };
 
+/// What a refusal by policy says when it is of what the message holds.
+pub(super) const CONTENT_WORDS: [&str; 6] =
+    ["attachment", "virus", "malware", "infected", "its content presents", "potential security issue"];
+
 /// What an SMTP reply says, if the error holds one.
 ///
-/// `own` is the rule of its text: of a refusal by policy for now, only the words say that it is one of rate.
+/// `own` is the rule of its text: of a refusal by policy for now, only the words say that it is one of rate. `content` is
+/// whether they name what a message holds.
 pub(super) fn by_reply(
     signal: &Signal<'_>,
     status: Option<u16>,
     own: Option<&'static Rule>,
+    content: bool,
 ) -> Option<Found> {
     match signal.channel {
         Some(Channel::Email) => {}
@@ -87,6 +93,7 @@ pub(super) fn by_reply(
         // A refusal by policy may be of what the message holds.
         None => match own.filter(|own| rule == "email.policy" && own.class == PAYLOAD) {
             Some(own) => (own.id, own.class),
+            None if rule == "email.policy" && content => ("email.policy.content", PAYLOAD),
             None => (rule, class),
         },
     };
@@ -121,6 +128,8 @@ const fn by_enhanced(class: u8, subject: u8, detail: u16) -> Option<(&'static st
         (5, 1, 6) => ("email.moved", MOVED),
         (5, 1, 7 | 8) => ("email.sender", AUTH),
         (5, 1, _) => ("email.address", GONE),
+        // Exchange: the sender may not send as whom it names.
+        (5, 2, 252) => ("email.sender", AUTH),
         (5, 2, 3) => ("email.size", PAYLOAD),
         (5, 2, _) => ("email.mailbox", GONE),
         (5, 3, 4) => ("email.size", PAYLOAD),

@@ -7,7 +7,7 @@ pub(super) const TABLE: Table = Table {
     codes: rows! { "irc";
         GONE {
             "401", "402", "403", "404", "405", "407", "411", "441", "442", "471", "473", "474", "475",
-            "476", "477", "479", "482", "489", "494", "524", "531", "716", "ERR_NOSUCHNICK",
+            "476", "477", "479", "482", "486", "489", "494", "524", "531", "716", "ERR_NOSUCHNICK",
             "ERR_NOSUCHSERVER", "ERR_NOSUCHCHANNEL", "ERR_CANNOTSENDTOCHAN", "ERR_TOOMANYCHANNELS",
             "ERR_TOOMANYTARGETS", "ERR_NORECIPIENT", "ERR_NOTONCHANNEL", "ERR_CHANNELISFULL",
             "ERR_INVITEONLYCHAN", "ERR_BANNEDFROMCHAN", "ERR_BADCHANNELKEY", "ERR_BADCHANMASK",
@@ -29,7 +29,7 @@ pub(super) const TABLE: Table = Table {
             "263", "439", "RPL_TRYAGAIN", "ERR_TARGETTOOFAST", "target_change_too_fast",
         }
         TRANSIENT {
-            "437", "ERR_UNAVAILRESOURCE",
+            "433", "436", "437", "ERR_NICKNAMEINUSE", "ERR_NICKCOLLISION", "ERR_UNAVAILRESOURCE",
         }
     },
     texts: rows! { "irc";
@@ -40,7 +40,7 @@ pub(super) const TABLE: Table = Table {
         }
         AUTH {
             "sasl authentication failed", "password incorrect", "you are banned from this server",
-            "k-lined", "g-lined", "you have not registered",
+            "k-lined", "g-lined", "you have not registered", "sasl access only",
         }
         LIMITED_BOT {
             "excess flood", "target change too fast", "throttled", "reconnecting too fast",

@@ -37,30 +37,33 @@ impl std::fmt::Display for Word<'_> {
     }
 }
 
-/// The first few of something.
+/// Items that need no allocation.
+const INLINE: usize = 3;
+
+/// The first few of something: three in place, since nearly no error has more, and the others on the heap. The option not
+/// taken is room for all of them in place, which costs every error the time to clear it.
 #[derive(Clone, Debug)]
 pub(super) struct Few<T, const MOST: usize> {
-    items: [Option<T>; MOST],
-    count: usize,
-}
-
-impl<T, const MOST: usize> Default for Few<T, MOST> {
-    fn default() -> Self {
-        Self { items: [const { None }; MOST], count: 0 }
-    }
+    first: [Option<T>; INLINE],
+    others: Vec<T>,
 }
 
 impl<T, const MOST: usize> Few<T, MOST> {
+    /// Nothing kept yet.
+    pub(super) const EMPTY: Self = Self { first: [const { None }; INLINE], others: Vec::new() };
+
     /// Keeps `item`, if there is room.
+    #[inline]
     pub(super) fn push(&mut self, item: T) {
-        if let Some(free) = self.items.get_mut(self.count) {
-            *free = Some(item);
-            self.count += 1;
+        match self.first.iter_mut().find(|place| place.is_none()) {
+            Some(free) => *free = Some(item),
+            None if self.others.len() < MOST - INLINE => self.others.push(item),
+            None => {}
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.iter().take(self.count).flatten()
+        self.first.iter().flatten().chain(&self.others)
     }
 }
 
@@ -70,8 +73,8 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_not_kept() {
-        let mut few = Few::<u8, 2>::default();
+        let mut few = Few::<u8, 4>::EMPTY;
         (0..5).for_each(|item| few.push(item));
-        assert_eq!(few.iter().copied().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(few.iter().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 }

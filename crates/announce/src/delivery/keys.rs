@@ -50,6 +50,7 @@ pub(super) enum Shape {
 }
 
 /// The role of `key`. The empty key is the error itself.
+#[inline]
 pub(super) fn role(key: &str) -> Role {
     // By length first: a key is compared with the few that are as long.
     match key.len() {
@@ -87,7 +88,7 @@ pub(super) fn role(key: &str) -> Role {
             _ => Role::Other,
         },
         7 => match key {
-            "message" | "details" => Role::Message,
+            "message" | "details" | "Message" => Role::Message,
             "errcode" | "subcode" | "numeric" => Role::Code,
             "channel" => Role::Channel,
             "headers" => Role::Headers,
@@ -103,7 +104,7 @@ pub(super) fn role(key: &str) -> Role {
             _ => Role::Other,
         },
         9 => match key {
-            "errorCode" | "errorType" => Role::Code,
+            "errorCode" | "errorType" | "ErrorCode" => Role::Code,
             "http_code" => Role::Status,
             "fault_msg" => Role::Message,
             "arguments" => Role::Sent,
@@ -115,12 +116,13 @@ pub(super) fn role(key: &str) -> Role {
             "statusCode" | "httpStatus" => Role::Status,
             "retryAfter" => Role::DelaySeconds,
             "fbtrace_id" => Role::Shape(Shape::Trace),
+            "error-text" => Role::Message,
             _ => Role::Other,
         },
         11 => match key {
             "description" => Role::Message,
             "status_code" | "http_status" => Role::Status,
-            "retry_after" => Role::DelaySeconds,
+            "retry_after" | "retry-after" => Role::DelaySeconds,
             "requestBody" => Role::Sent,
             _ => Role::Other,
         },

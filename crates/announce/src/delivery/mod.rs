@@ -83,7 +83,7 @@ pub use verdict::{Certainty, DeliveryEvidence, DeliveryVerdict, Scope};
 /// ```
 #[must_use]
 pub fn classify_delivery(error: &Value) -> DeliveryVerdict {
-    let mut signal = Signal::default();
+    let mut signal = Signal::EMPTY;
     signal.read(error);
     let (found, said) = decide::decide(&signal);
     let class = found.class;

@@ -8,7 +8,7 @@ pub(super) const TABLE: Table = Table {
         GONE {
             "error-invalid-room", "error-room-not-found", "error-room-archived", "error-invalid-user",
             "error-user-not-in-room", "error-room-does-not-exist", "error-room-is-not-closed",
-            "error-invalid-channel", "error-the-field-is-required-channel",
+            "error-invalid-channel", "invalid-channel", "[invalid-channel]", "room-is-read-only", "error-room-is-read-only", "error-the-field-is-required-channel",
             "error-you-are-not-in-room", "error-direct-message-max-user-exceeded",
             "error-blocked-username", "error-no-agent-online", "room-closed",
         }

@@ -137,12 +137,15 @@ pub(super) enum Hint {
     Room,
     /// The receiver of a Feishu or WhatsApp message is its wrong parameter.
     Receiver,
+    /// A mail is refused for what it holds.
+    Content,
 }
 
 /// The words that tell.
 pub(super) fn hints() -> impl Iterator<Item = (&'static str, Hint)> {
     let rooms = matrix::ROOM_WORDS.into_iter().map(|words| (words, Hint::Room));
-    rooms.chain(feishu::RECEIVER_WORDS.into_iter().map(|words| (words, Hint::Receiver)))
+    let receivers = feishu::RECEIVER_WORDS.into_iter().map(|words| (words, Hint::Receiver));
+    rooms.chain(receivers).chain(email::CONTENT_WORDS.into_iter().map(|words| (words, Hint::Content)))
 }
 
 /// A rule as an operator reads it.

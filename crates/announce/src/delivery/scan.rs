@@ -58,6 +58,7 @@ pub(super) struct Scan<'m> {
     mention: Option<(usize, &'static Rule)>,
     pub(super) room: bool,
     pub(super) receiver: bool,
+    pub(super) content: bool,
     pub(super) status: Option<u16>,
     pub(super) delay: Option<f64>,
     /// Numbers that the texts mark as codes.
@@ -116,18 +117,23 @@ impl<'m> Pass<'_, 'm> {
             }
             if begins && !byte.is_ascii_whitespace() {
                 // No text begins with what parts the fields of an object.
-                if !matches!(byte, b'=' | b',' | b'{' | b'}' | b'.') {
-                    self.begin(at);
+                match byte {
+                    b'=' | b',' | b'{' | b'}' | b'.' => begins = false,
+                    // An element begins with its name.
+                    b'<' => {}
+                    _ => {
+                        self.begin(at);
+                        begins = false;
+                    }
                 }
-                begins = false;
             }
             let next = |nth: usize| bytes.get(at + nth).copied().unwrap_or(b' ');
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or_default();
             begins |= match byte {
-                // A colon ends a prefix only before a space: an address or a time is one word.
-                b':' => next(1) == b' ',
-                b'-' => {
-                    next(1) == b' ' && at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b' ')
-                }
+                // A colon ends a prefix only before a space: an address or a time is one word. Behind a space it opens the
+                // last parameter of IRC.
+                b':' => next(1) == b' ' || before == b' ',
+                b'-' => next(1) == b' ' && before == b' ',
                 b'(' | b'[' | b']' | b')' | b'"' | b'!' | b'|' | b';' | b'\n' => true,
                 b'>' => markup,
                 _ => false,
@@ -207,6 +213,7 @@ impl<'m> Pass<'_, 'm> {
                 Says::Hint(hint) if text::begins_with(&bytes[at..], filed.key) => match hint {
                     Hint::Room => self.scan.room = true,
                     Hint::Receiver => self.scan.receiver = true,
+                    Hint::Content => self.scan.content = true,
                 },
                 Says::Hint(_) => {}
             }

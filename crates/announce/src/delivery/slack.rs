@@ -7,7 +7,7 @@
 use super::rules::{Table, rows};
 
 pub(super) const TABLE: Table = Table {
-    source: "docs.slack.dev/reference/methods/chat.postMessage#errors; docs.slack.dev/apis/web-api/rate-limits; \
+    source: "docs.slack.dev/reference/methods/chat.postMessage#errors; docs.slack.dev/reference/methods/files.completeUploadExternal#errors; docs.slack.dev/apis/web-api/rate-limits; \
              docs.slack.dev/messaging/sending-messages-using-incoming-webhooks",
     codes: rows! { "slack";
         GONE {
@@ -42,7 +42,9 @@ pub(super) const TABLE: Table = Table {
             "time_too_far", "unknown_method", "deprecated_endpoint", "method_deprecated",
             "method_not_supported_for_channel_type", "message_not_found", "missing_args", "message_not_in_streaming_state", "message_not_owned_by_app", "streaming_mode_mismatch", "missing_recipient_team_id", "missing_recipient_user_id", "cant_broadcast_message",
             "cant_update_message", "cant_delete_message", "edit_window_closed", "file_not_found",
-            "upgrade_required", "invalid_scheduled_message_id", "block_mismatch",
+            "upgrade_required", "invalid_scheduled_message_id", "block_mismatch", "storage_limit_reached",
+            "file_upload_size_restricted", "file_uploads_disabled", "file_uploads_except_images_disabled",
+            "blocked_file_type", "malware_detected", "post_contents_invalid", "invalid_thread_ts",
         }
         LIMITED_CHAT { "restricted_too_many" }
         LIMITED_BOT {

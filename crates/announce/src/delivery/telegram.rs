@@ -74,7 +74,7 @@ pub(super) const TABLE: Table = Table {
             "url host is empty", "user is an administrator",
         }
         LIMITED_CHAT {
-            "retry after", "too many requests", "flood control exceeded", "flood_wait", "slowmode_wait",
+            "retry after", "too many requests", "a wait of * seconds is required", "flood control exceeded", "flood_wait", "slowmode_wait",
             "slow_mode_enabled",
         }
         LIMITED_BOT { "peer_flood" }

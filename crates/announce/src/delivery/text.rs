@@ -101,7 +101,7 @@ pub(super) fn status(rest: &[u8]) -> Option<u16> {
 pub(super) fn delay(after: &[u8]) -> Option<f64> {
     let mut rest = after.trim_ascii_start();
     rest = rest.strip_prefix(b"-").or_else(|| rest.strip_prefix(b"_")).unwrap_or(rest);
-    for lead in ["after", "in", "of", "for"] {
+    for lead in ["this request in", "after", "in", "of", "for"] {
         if let Some((head, tail)) = rest.split_at_checked(lead.len())
             && head.eq_ignore_ascii_case(lead.as_bytes())
             && !tail.first().is_some_and(u8::is_ascii_alphabetic)

@@ -9,7 +9,7 @@ pub(super) const TABLE: Table = Table {
     source: "man 3 errno; nodejs.org/api/errors.html#common-system-errors; undici.nodejs.org/#/docs/api/Errors; \
              docs.rs/reqwest/latest/reqwest/struct.Error; docs.python-requests.org/en/latest/api/#exceptions; \
              www.python-httpx.org/exceptions; github.com/axios/axios#error-handling; pkg.go.dev/net#OpError; \
-             docs.oracle.com/javase/8/docs/api/java/net; api.dart.dev/dart-io/SocketException-class.html",
+             chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h; docs.oracle.com/javase/8/docs/api/java/net; api.dart.dev/dart-io/SocketException-class.html",
     codes: rows! { "transport";
         TRANSIENT {
             "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EAI_NODATA", "EHOSTUNREACH", "EHOSTDOWN",
@@ -18,7 +18,9 @@ pub(super) const TABLE: Table = Table {
             "NameResolutionError", "PoolTimeout", "ClientConnectorError", "ClientConnectorDNSError", "ProxyError",
             "ERR_SOCKET_CONNECTION_TIMEOUT", "ERR_TLS_HANDSHAKE_TIMEOUT", "ConnectionRefused", "FailedToOpenSocket",
             "HostUnreachable", "NetworkUnreachable", "UnknownHostException", "NoRouteToHostException", "ConnectException",
-            "HttpConnectTimeoutException",
+            "HttpConnectTimeoutException", "ERR_NAME_NOT_RESOLVED", "ERR_NAME_RESOLUTION_FAILED", "ERR_INTERNET_DISCONNECTED",
+            "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_FAILED", "ERR_CONNECTION_TIMED_OUT", "ERR_ADDRESS_UNREACHABLE",
+            "ERR_PROXY_CONNECTION_FAILED", "ERR_TUNNEL_CONNECTION_FAILED", "ERR_SSL_PROTOCOL_ERROR",
         }
         CUT {
             "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "ESOCKETTIMEDOUT", "ETIME", "UND_ERR_SOCKET",
@@ -30,7 +32,9 @@ pub(super) const TABLE: Table = Table {
             "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "ServerDisconnectedError",
             "ServerTimeoutError", "SocketError", "HeadersTimeoutError", "BodyTimeoutError", "ChunkedEncodingError",
             "ConnectionReset", "ConnectionClosed", "BrokenPipe", "TimedOut", "UnexpectedEof", "IncompleteMessage",
-            "SocketTimeoutException", "HttpTimeoutException",
+            "SocketTimeoutException", "HttpTimeoutException", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED",
+            "ERR_CONNECTION_ABORTED", "ERR_EMPTY_RESPONSE", "ERR_TIMED_OUT", "ERR_NETWORK_CHANGED", "ERR_HTTP2_PROTOCOL_ERROR",
+            "ERR_QUIC_PROTOCOL_ERROR", "ERR_SOCKET_NOT_CONNECTED",
         }
         BROKEN {
             "ERR_NETWORK", "ESOCKET", "ENETRESET", "FetchError", "HttpError", "NetworkError", "RequestError",
@@ -47,7 +51,7 @@ pub(super) const TABLE: Table = Table {
             "unable to connect", "couldn't connect to server", "cannot connect to host", "all connection attempts failed",
             "tls handshake timeout", "client network socket disconnected before secure tls connection",
             "dial tcp", "i/o timeout while dialing", "service unavailable", "service temporarily unavailable",
-            "failed host lookup", "connecting timed out", "temporarily unavailable", "server is busy", "overloaded", "try again later", "websocket not open",
+            "failed host lookup", "opening handshake has timed out", "connecting timed out", "temporarily unavailable", "server is busy", "overloaded", "try again later", "websocket not open",
             "websocket is not open", "not connected",
         }
         CUT {

@@ -67,7 +67,10 @@ pub(super) const TABLE: Table = Table {
         }
     },
     texts: rows! { "whatsapp";
-        LIMITED_BOT { "application request limit reached" }
+        LIMITED_BOT { "application request limit reached", "rate-overlimit" }
+        // What WhatsApp Web answers to a query, as Baileys passes it on.
+        GONE { "item-not-found", "recipient not on whatsapp", "no lid for user" }
+        TRANSIENT { "restart required", "stream errored (restart required)" }
         AUTH {
             "error validating access token", "invalid oauth access token", "the access token could not be decrypted",
             "authentication error",

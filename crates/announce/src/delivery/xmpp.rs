@@ -34,5 +34,17 @@ pub(super) const TABLE: Table = Table {
             "internal-server-error", "undefined-condition",
         }
     },
-    texts: &[],
+    // The same conditions where the element or the client's text is all that survived.
+    texts: rows! { "xmpp.text";
+        GONE {
+            "item-not-found", "jid-malformed", "recipient-unavailable", "registration-required", "remote-server-not-found",
+            "subscription-required", "service-unavailable", "not-allowed",
+        }
+        AUTH { "not-authorized", "forbidden", "account-disabled", "credentials-expired", "payment-required" }
+        PAYLOAD { "bad-request", "feature-not-implemented", "not-acceptable", "policy-violation", "not-well-formed" }
+        LIMITED_BOT { "resource-constraint" }
+        TRANSIENT { "remote-connection-failed", "system-shutdown" }
+        CUT { "remote-server-timeout", "connection-timeout" }
+        BROKEN { "internal-server-error", "undefined-condition" }
+    },
 };

@@ -23,7 +23,7 @@ pub(crate) fn key(squashed: &[u8]) -> Option<DelayKey> {
         | b"retryinseconds" => DelayKey::RetryAfter,
         b"retryafterms" | b"retryaftermillis" => DelayKey::RetryAfterMillis,
         b"resetsinseconds" | b"resetafterseconds" | b"resetsin" | b"resetin" | b"resetafter"
-        | b"resetinseconds" | b"quotaresetdelay" => DelayKey::ResetsIn,
+        | b"resetinseconds" | b"quotaresetdelay" | b"estimatedtime" => DelayKey::ResetsIn,
         b"resetsat"
         | b"resetat"
         | b"resettime"

@@ -72,7 +72,8 @@ fn home(vendor: Vendor) -> Offset {
         | Vendor::Moonshot
         | Vendor::Volcengine
         | Vendor::Tencent
-        | Vendor::IFlow => Offset::constant(8),
+        | Vendor::IFlow
+        | Vendor::SiliconFlow => Offset::constant(8),
         Vendor::Generic
         | Vendor::OpenAi
         | Vendor::Codex
@@ -91,6 +92,8 @@ fn home(vendor: Vendor) -> Offset {
         | Vendor::Copilot
         | Vendor::Local
         | Vendor::Fireworks
+        | Vendor::Cloudflare
+        | Vendor::OpenCode
         | Vendor::Gateway => Offset::UTC,
     }
 }

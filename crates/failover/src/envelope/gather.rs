@@ -159,6 +159,9 @@ impl<'a> Gather<'a> {
         for name in exception::names(bytes) {
             self.code(Field::Type, name, level);
         }
+        if let Some(status) = exception::grpc_status(bytes) {
+            self.code(Field::Type, status, level);
+        }
         if self.text_status.is_none() {
             self.text_status = text_status::read(bytes);
         }
@@ -209,7 +212,13 @@ impl<'a> Gather<'a> {
                     continue;
                 }
             };
-            if !self.value(cursor, roles::of(key), level, depth) {
+            let mut role = roles::of(key);
+            // An event of a stream that failed is named by its key: `{"throttlingException": {"message": ...}}`.
+            if role == Role::Unknown && exception::is_exception(key) {
+                self.named(std::str::from_utf8(key).unwrap_or_default(), Field::Type, level);
+                role = Role::Error;
+            }
+            if !self.value(cursor, role, level, depth) {
                 return;
             }
         }

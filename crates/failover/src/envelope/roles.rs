@@ -40,8 +40,8 @@ pub(super) fn of(key: &[u8]) -> Role {
     let key = &buffer[..len];
     match key {
         b"code" | b"errorcode" | b"errcode" | b"errno" | b"limitsource" => Role::Code,
-        b"type" | b"errortype" | b"reason" | b"name" | b"exception" | b"category" | b"finishreason"
-        | b"blockreason" => Role::Kind,
+        b"type" | b"errortype" | b"reason" | b"name" | b"exception" | b"exceptiontype"
+        | b"xamznerrortype" | b"category" | b"finishreason" | b"blockreason" => Role::Kind,
         b"status" | b"statuscode" | b"httpstatus" | b"httpcode" | b"httpstatuscode" => Role::Status,
         b"message" | b"msg" | b"errormsg" | b"errmsg" | b"errormessage" | b"statusmsg" | b"statusmessage"
         | b"description" | b"errordescription" | b"title" | b"faultstring" | b"text" => Role::Message,

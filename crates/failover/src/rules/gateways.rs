@@ -1,4 +1,5 @@
-//! Routers and proxies in front of providers: OpenRouter, ZenMux, GitHub Copilot, LiteLLM, One API and its kin.
+//! Routers and proxies in front of providers: OpenRouter, ZenMux, GitHub Copilot, Cloudflare, OpenCode Zen, Vercel, LiteLLM,
+//! One API and its kin.
 //!
 //! A router's own limit concerns the caller's credential; what it relays from behind itself concerns the upstream, and
 //! the reader of the envelope sets that scope.
@@ -115,5 +116,63 @@ vendor_rules! {
         weak "upstream_error" => SERVER_ERROR;
         weak "provider_response_error" => SERVER_ERROR;
         exact "empty_response" => EMPTY_RESPONSE;
+    }
+}
+
+vendor_rules! {
+    /// Workers AI and AI Gateway: four digits in `errors[].code`, beneath a status that does not always fit them.
+    CLOUDFLARE: Cloudflare "cloudflare"
+    from "https://developers.cloudflare.com/workers-ai/platform/errors/" {
+        exact "3003" => FORMAT;
+        exact "3006" => TOO_LARGE;
+        exact "3007" => TIMEOUT;
+        exact "3008" => TIMEOUT;
+        exact "3023" => AUTH_PERMANENT;
+        exact "3036" => RATE_LIMIT;
+        exact "3039" => FORMAT;
+        exact "3040" => OVERLOADED;
+        exact "3041" => AUTH.on(Scope::Model);
+        exact "3042" => MODEL_NOT_FOUND;
+        exact "4006" => RATE_LIMIT;
+        exact "5004" => FORMAT;
+        exact "5005" => FORMAT.of_this_model();
+        exact "5007" => MODEL_NOT_FOUND;
+        exact "5016" => AUTH.on(Scope::Model);
+        exact "5018" => AUTH.on(Scope::Model);
+        exact "5019" => FORMAT;
+    }
+    from "https://github.com/cloudflare/ai/issues/436" {
+        exact "2005" => SERVER_ERROR.on(Scope::Upstream);
+        exact "2009" => AUTH;
+    }
+}
+
+vendor_rules! {
+    /// OpenCode Zen and Go put 401 on spent credit and on models that they do not have; the type says which it was.
+    OPENCODE: OpenCode "opencode"
+    from "https://github.com/anomalyco/opencode/issues/37161" {
+        exact "CreditsError" => BILLING;
+        exact "MonthlyLimitError" => BILLING;
+        exact "UserLimitError" => BILLING;
+        exact "AuthError" => AUTH;
+        broad "FreeUsageLimitError" => RATE_LIMIT;
+        broad "GoUsageLimitError" => RATE_LIMIT;
+        broad "SubscriptionUsageLimitError" => RATE_LIMIT;
+        broad "RateLimitError" => RATE_LIMIT;
+    }
+    from "https://github.com/anomalyco/opencode/issues/38624" {
+        broad "ModelError" => MODEL_NOT_FOUND;
+    }
+    from "https://github.com/decolua/9router/issues/4103" {
+        exact "FreeTierError" => AUTH;
+    }
+}
+
+vendor_rules! {
+    VERCEL: Gateway "vercel"
+    from "https://vercel.com/docs/ai-gateway" {
+        exact "customer_verification_required" => BILLING;
+        exact "insufficient_funds_error" => BILLING;
+        broad "model_not_found_error" => MODEL_NOT_FOUND;
     }
 }

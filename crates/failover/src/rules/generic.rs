@@ -112,6 +112,12 @@ vendor_rules! {
         broad "OverloadedError" => OVERLOADED;
         broad "APITimeoutError" => TIMEOUT;
         broad "APIConnectionTimeoutError" => TIMEOUT;
+        broad "ReadTimeoutError" => TIMEOUT;
+        broad "EndpointConnectionError" => TIMEOUT;
+        broad "ConnectionClosedError" => TIMEOUT;
+        broad "NoCredentialsError" => AUTH;
+        broad "CredentialsProviderError" => AUTH;
+        broad "ContextOverflowError" => OVERFLOW;
         broad "APIConnectionError" => TIMEOUT;
         broad "TimeoutError" => TIMEOUT;
         broad "ConnectTimeout" => TIMEOUT;
@@ -119,6 +125,7 @@ vendor_rules! {
         broad "ConnectTimeoutError" => TIMEOUT;
         broad "InsufficientQuotaError" => BILLING;
         weak "InternalServerError" => SERVER_ERROR;
+        weak "ModelError" => SERVER_ERROR;
         exact "ContextWindowExceededError" => OVERFLOW;
         exact "ContentPolicyViolationError" => CONTENT_POLICY;
         exact "BudgetExceededError" => BILLING;

@@ -117,6 +117,9 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Rule> {
         gateways::ZENMUX,
         gateways::COPILOT,
         gateways::PROXIES,
+        gateways::CLOUDFLARE,
+        gateways::OPENCODE,
+        gateways::VERCEL,
         generic::RULES,
         generic::FLAT,
         generic::GRPC,
@@ -137,6 +140,8 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Rule> {
         others::IFLOW,
         others::TENCENT,
         others::VOLCENGINE,
+        others::SILICONFLOW,
+        others::PLATFORMS,
         xai::RULES,
         zhipu::RULES,
     ]

@@ -1,4 +1,5 @@
-//! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Tencent, Volcengine.
+//! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Tencent, Volcengine,
+//! SiliconFlow; and the words of platforms that serve the models of others.
 
 use super::{outcome::*, vendor_rules};
 use crate::verdict::Scope;
@@ -165,5 +166,46 @@ vendor_rules! {
         exact "ModelLoadingError" => OVERLOADED;
         exact "ServerOverloaded" => OVERLOADED;
         exact "InternalServiceError" => SERVER_ERROR;
+    }
+}
+
+vendor_rules! {
+    SILICONFLOW: SiliconFlow "siliconflow"
+    from "https://docs.siliconflow.cn/en/faqs/error-code" {
+        exact "20012" => MODEL_NOT_FOUND;
+        // Any parameter, the length of the prompt among them: the message says which.
+        broad "20015" => FORMAT;
+        exact "30001" => BILLING;
+        exact "30003" => MODEL_NOT_FOUND;
+        exact "30011" => BILLING;
+        exact "50501" => SERVER_ERROR;
+        exact "50505" => OVERLOADED;
+        exact "60000" => SERVER_ERROR;
+    }
+}
+
+vendor_rules! {
+    /// Words that only these platforms use, and each for one thing.
+    PLATFORMS: Generic "platform"
+    from "https://docs.databricks.com/api/workspace/errors" {
+        exact "REQUEST_LIMIT_EXCEEDED" => RATE_LIMIT;
+        exact "ENDPOINT_NOT_FOUND" => MODEL_NOT_FOUND;
+        exact "RESOURCE_DOES_NOT_EXIST" => MODEL_NOT_FOUND;
+        exact "TEMPORARILY_UNAVAILABLE" => OVERLOADED;
+        broad "INVALID_PARAMETER_VALUE" => FORMAT;
+    }
+    from "https://cloud.ibm.com/apidocs/watsonx-ai" {
+        exact "authentication_token_expired" => AUTH;
+        exact "authentication_token_not_valid" => AUTH;
+        exact "authorization_rejected" => AUTH;
+        exact "no_associated_service_instance_error" => AUTH;
+        exact "token_quota_reached" => BILLING;
+        exact "consumptions_limit_reached" => RATE_LIMIT;
+        exact "rate_limit_reached_requests" => RATE_LIMIT;
+        exact "json_type_error" => FORMAT;
+        broad "json_validation_error" => FORMAT;
+        broad "invalid_input_argument" => FORMAT;
+        exact "downstream_request_failed" => SERVER_ERROR;
+        exact "BXNIM0415E" => AUTH;
     }
 }

@@ -226,7 +226,10 @@ fn of_delivery(value: &Value) -> serde_json::Result<Value> {
                 foreign::Evidence::Wire | foreign::Evidence::Code => true,
                 foreign::Evidence::Name | foreign::Evidence::Errno | foreign::Evidence::Text => false,
             },
-            Domain::Local => verdict.rule == "none",
+            // The operating system's own word about a file here, where the channel said nothing but the same in general words.
+            Domain::Local => {
+                verdict.rule == "none" || found.rule == "errno" && verdict.evidence == DeliveryEvidence::Text
+            }
             Domain::Request | Domain::Provider | Domain::Delivery => false,
         },
         foreign::Reading::Provider { .. } | foreign::Reading::Unknown => false,

@@ -140,6 +140,8 @@ fn words<'t>(rest: &str) -> Option<Said<'t>> {
         return Some(Said::Means(meaning, Evidence::Text));
     }
     let errno = match rest.strip_prefix("[Errno ") {
+        // Python writes a negative number only for a name that was not resolved, by the count of `getaddrinfo`.
+        Some(numbered) if numbered.starts_with('-') => Some(Word::Transport),
         Some(numbered) => locals::errno_number(numbered.split_once(']')?.0.trim().parse().ok()?),
         None => locals::errno(rest.split_once(": ")?.0),
     };

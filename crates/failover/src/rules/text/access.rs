@@ -109,13 +109,13 @@ text_rules! {
          not been activated|has not activated|is not enabled|not loaded|not deployed|not included in|\
          incorrect model id|invalid model id|wrong model|unable to access model|unable to access non serverless model|\
          too large to be loaded|no such languagemodel",
-        "!file|image url|tool|parameter|function|at capacity|high demand|overloaded|try again|temporarily"
+        "!file|image url|tool|parameter|function|instruction|at capacity|high demand|overloaded|try again|temporarily"
     ]
         => MODEL_NOT_FOUND, REFUSED.except(Statuses::S401), "https://developers.openai.com/docs/guides/error-codes";
     "unsupported" (alone) [
         "model",
         "is not supported|not supported model|model not support|model not supported|unsupported model|\
-         supported models are|is unsupported",
+         supported models are|supported api model names are|supported model names are|is unsupported",
         "!with this model|by this model|for this model|this model does|parameter|does not support|tool|tools|\
          image|images|function|options|option|role|format|type|value|method|content|streaming|temperature|\
          system|messages|operation|counting|caching|reasoning|thinking|input"
@@ -124,7 +124,7 @@ text_rules! {
     "router" (alone) [
         "no endpoints found|no available endpoints|no allowed providers|no provider available for|\
          try pulling it first|no available channel for|no channel available for|no available channels for|\
-         no healthy deployments for model"
+         no healthy deployments for model|the specified version does not exist"
     ]
         => MODEL_NOT_FOUND, REFUSED, "https://openrouter.ai/docs/api/reference/errors-and-debugging";
     "profile" (alone) ["on demand throughput", "not supported|isn t supported|inference profile"]
@@ -160,8 +160,9 @@ text_rules! {
          token has been revoked|token revoked|security token|token expired|token has expired|token is expired|\
          expired token|invalid token|token is invalid|token invalid|token not match|token authentication|\
          jwt expired|could not validate|unauthorized|unauthenticated|not authorized|not authorised|\
-         ip not authorized|iam certification|does not conform|signature we calculated|login fail|\
-         not logged in|please login|please log in"
+         ip not authorized|iam certification|does not conform|signature we calculated|login fail|failed to login|\
+         failed to log in|login failed|\
+         not logged in|please login|please log in|sso session|aws sso login"
     ]
         => AUTH, REFUSED, "https://platform.claude.com/docs/en/api/errors";
     "permission" [

@@ -82,6 +82,7 @@ pub(crate) use {alone, text_rules, vague};
 pub(crate) fn rules() -> impl Iterator<Item = &'static TextRule> {
     [
         transport::TRUST,
+        transport::EDGE,
         request::POLICY,
         request::REPLAY,
         access::SESSION,

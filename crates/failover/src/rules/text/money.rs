@@ -45,7 +45,8 @@ text_rules! {
          daily usage limit|weekly usage limit|monthly usage limit|usage limit|subscription quota|\
          subscription quota limit|quota limit|quota|limit exhausted",
         "exhausted|reached|exceeded|limit",
-        "rolling time window|rolling window|quota refresh|automatic quota refresh|billing cycle|weekly|\
+        "rolling time window|rolling window|hourly usage limit|daily usage limit|weekly usage limit|session usage limit|\
+         quota refresh|automatic quota refresh|billing cycle|weekly|\
          daily limit|hourly limit|5 hour limit|monthly usage limit|monthly limit|session limit|cooling down",
         "!spend limit|spending limit|budget|key limit exceeded|credit balance|insufficient|spending|\
          more credits|can only afford|with a higher"
@@ -75,17 +76,23 @@ text_rules! {
          prepaid credits|prepayment credits|credits remaining|credits are depleted|used up your points|\
          used up all|more credits|add credits|purchase credits|buy credits|purchase more|add funds|\
          credit limit reached|credit limit exceeded|can only afford|out of extra usage|\
-         usage credits are required|extra usage is required"
+         usage credits are required|extra usage is required|from your extra usage"
     ]
         => BILLING, MONEY, "https://platform.claude.com/docs/en/api/errors";
     "limit" (alone) [
         "spend limit|spending limit|spending limits|spending cap|spend cap|budget limit|budget exceeded|\
          budget has been exceeded|exceeded budget|over budget|billing hard limit|billing limit|monthly budget|\
-         key budget|key limit exceeded|monthly spend|cost limit|credit limit|specified api usage limits|\
+         key budget|key limit exceeded|exceededbudget|crossed spend|monthly spend|cost limit|credit limit|specified api usage limits|\
          usage cap exceeded|enforced spend limit",
         "!in flight"
     ]
         => BILLING, MONEY, "https://platform.claude.com/docs/en/api/errors";
+    // Some put 401 on an account that is empty.
+    "balance-401" (alone) [
+        "insufficient balance|insufficient credits|insufficient credit|insufficient funds|no payment method|\
+         add a payment method|credit balance is too low|balance is not enough"
+    ]
+        => BILLING, Statuses::S401, "https://github.com/anomalyco/opencode/issues/37161";
     "prompt-budget" for [OpenRouter] (alone) ["prompt tokens limit exceeded|tokens limit exceeded"]
         => BILLING, Statuses::S402.and(Statuses::UNSAID), "https://openrouter.ai/docs/api/reference/errors-and-debugging";
     "quota" (alone) ["current quota", "billing details|plan and billing"]
@@ -99,7 +106,7 @@ text_rules! {
     "overdue" (alone) [
         "overdue|arrearage|in arrears|past due|unpaid|outstanding balance|account is in good standing|\
          good standing|payment required|payment is required|payment failed|payment method|payment issue|\
-         valid payment|billing is not active|billing not active|billing is disabled|billing disabled|\
+         valid payment|valid credit card|payment instrument|billing is not active|billing not active|billing is disabled|billing disabled|\
          billing account|billing issue|billing information|enable billing|billing to be enabled|\
          billing has not been enabled|requires billing|billing status|set up billing|billing setup|paid plan|\
          paid subscription|paid account|requires a subscription|subscription required|paid tier required|\

@@ -37,7 +37,7 @@ text_rules! {
          prohibited use policy|sexual content|sensitive words|nsfw content"
     ]
         => CONTENT_POLICY, REFUSED, "https://help.aliyun.com/en/model-studio/error-code";
-    "blocked" (alone) ["blocked", "safety|prohibited|content filters|guardrail|guardrails|blocklist|recitation"]
+    "blocked" (alone) ["blocked", "safety|prohibited|content filters|guardrail|guardrails|blocklist|recitation|security configurations"]
         => CONTENT_POLICY, REFUSED, "https://ai.google.dev/gemini-api/docs/safety-settings";
     "guardrail" ["guardrail intervened|guardrail|guardrails", "blocked|intervened|violat*|denied"]
         => CONTENT_POLICY, REFUSED, "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails.html";
@@ -216,7 +216,8 @@ text_rules! {
     "parameter" (vague) [
         "rejected the request schema|rejected the request|invalid request|invalid parameter|\
          invalid parameters|invalid params|invalid value|invalid type|invalid argument|invalid arguments|\
-         invalid schema|invalid json|invalid input|invalid format|invalid body|invalid field|malformed|\
+         invalid schema|invalid json|invalid input|invalid tool call|invalid tool|\
+         invalid format|invalid body|invalid field|malformed|\
          missing required|required parameter|required field|field required|unknown parameter|\
          unrecognized request|unrecognized field|unsupported parameter|unsupported value|unsupported content|\
          unexpected field|unexpected role|extra inputs|extra fields|validation error|validation failed|\

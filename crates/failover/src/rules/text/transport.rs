@@ -2,9 +2,10 @@
 //! inside the server.
 
 use super::{
-    super::outcome::{EMPTY_RESPONSE, SERVER_ERROR, TIMEOUT, TLS_TRUST},
+    super::outcome::{AUTH_PERMANENT, EMPTY_RESPONSE, FORMAT, RATE_LIMIT, SERVER_ERROR, TIMEOUT, TLS_TRUST},
     Statuses, text_rules,
 };
+use crate::verdict::Scope;
 
 /// A transport breaks without a status, or a proxy reports it under one of its own.
 const NO_ANSWER: Statuses = Statuses::UNSAID
@@ -55,6 +56,11 @@ text_rules! {
          ssl handshake|tls handshake|handshake failure|handshake failed|handshake timeout|ssl error|ssl alert|\
          remoteprotocolerror|connecterror|readerror|apiconnectionerror|websocket closed|websocket connection|\
          goaway|go away|network|error sending request|error decoding response body|\
+         failed to parse stream|stream was not closed cleanly|stream not closed cleanly|stream error in the http 2|nghttp2|http2 error|\
+         err name not resolved|err internet disconnected|err connection refused|err connection reset|\
+         err connection closed|err connection aborted|err connection timed out|err timed out|err network changed|\
+         err address unreachable|err proxy connection failed|err tunnel connection failed|err empty response|\
+         err ssl protocol error|err http2 protocol error|err quic protocol error|\
          connection attempts failed|incompletemessage|invalid response body while trying to fetch|\
          response payload is not completed"
     ]
@@ -76,7 +82,7 @@ text_rules! {
          returned empty|no content was returned|no output was generated|response contained no|response had no|\
          no response body|without content|without any content|without a finish reason|no finish reason|\
          no output generated|no response text|no assistant message|no assistant messages|\
-         did not provide any assistant messages"
+         did not provide any assistant messages|without any chunks|malformed function call|empty response text"
     ]
         => EMPTY_RESPONSE, Statuses::UNSAID.and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/2339";
 }
@@ -89,6 +95,9 @@ text_rules! {
          model was unloaded|enginedeaderror|insufficient system resources|no longer running|cuda error|out of memory|exit code"
     ]
         => SERVER_ERROR, Statuses::UNSAID.and(Statuses::S400).and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1057";
+    // What a server was not started for, which llama.cpp reports as its own failure.
+    "feature" for [Local] ["param requires|is not supported hint|requires jinja|start the server with|disabled start it with"]
+        => FORMAT.of_this_model(), Statuses::UNSAID.and(Statuses::SERVER), "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md";
 }
 
 text_rules! {
@@ -96,6 +105,20 @@ text_rules! {
     BARE "bare-transport":
     "broken-off" (vague) ["terminated|eof"]
         => TIMEOUT, Statuses::UNSAID, "https://undici.nodejs.org/#/docs/api/Errors";
+}
+
+text_rules! {
+    /// Cloudflare's own answers in front of a provider, where the page is one line: `error code: 1033`.
+    EDGE "edge":
+    "limited" ["error code 1015"]
+        => RATE_LIMIT, Statuses::ANY, "https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/";
+    "blocked" ["error code 1005|error code 1006|error code 1007|error code 1008|error code 1009|error code 1010|error code 1020"]
+        => AUTH_PERMANENT.on(Scope::Provider), Statuses::UNSAID.and(Statuses::S403), "https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/";
+    "origin" [
+        "error code 1000|error code 1001|error code 1014|error code 1016|error code 1018|error code 1033|\
+         error code 1101|error code 1102|error code 520|error code 521|error code 523|error code 530"
+    ]
+        => SERVER_ERROR, Statuses::UNSAID.and(Statuses::SERVER), "https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/";
 }
 
 text_rules! {
@@ -107,7 +130,8 @@ text_rules! {
          an error occurred|bad gateway|web server is down|invalid response from|upstream error|\
          unexpectedly stopped|model runner has|has crashed|crashed|exit code|exit status|has terminated|\
          failed to load model|out of memory|cuda error|panic|service error|system error|returned an error|\
-         request failed|failed to process|no longer running"
+         request failed|failed to process|no longer running|\
+         prediction failed|prediction interrupted"
     ]
         => SERVER_ERROR, Statuses::UNSAID, "https://platform.claude.com/docs/en/api/errors";
     "zh" (vague) ["内部错误|系统错误|服务器错误|服务异常|系统异常|未知错误|服务错误|处理失败|调用失败"]
