@@ -16,9 +16,14 @@ use std::{
     sync::Arc,
 };
 
+use async_trait::async_trait;
 use divan::{Bencher, counter::ItemsCount};
 use moorline_lock_core::{Durability, LockConfig, Locks, RunTag};
-use moorline_runner::{Attempt, Jsonl, Lines, Locked, Opening, Tip};
+use moorline_runner::{
+    Attempt, Candidate, Incoming, Jsonl, Lines, Locked, Model, ModelError, ModelReply, ModelRequest, Nothing,
+    Opening, RunOutcome, Runner, Stop, StreamSink, Tip, ToolCall, ToolContext, ToolEffect, ToolError,
+    ToolHost, ToolResult, Turn,
+};
 use tokio::runtime::Runtime;
 
 /// A turn: a message, a tool call with its result, an answer.
@@ -75,6 +80,57 @@ fn release_and_reacquire_unchanged(bencher: Bencher<'_, '_>, len: u64) {
             released.reacquire_after_prompt().await.unwrap().0
         });
         attempt = Some(back);
+    });
+}
+
+/// A model that answers at once.
+struct Parrot;
+
+#[async_trait]
+impl Model for Parrot {
+    async fn call(&self, _: &ModelRequest, _: &mut dyn StreamSink) -> Result<ModelReply, ModelError> {
+        Ok(ModelReply::text("yes"))
+    }
+}
+
+struct NoTools;
+
+#[async_trait]
+impl ToolHost for NoTools {
+    async fn call(&self, _: &ToolCall, _: &ToolContext) -> Result<ToolResult, ToolError> {
+        Ok(ToolResult::default())
+    }
+
+    fn effect(&self, _: &str) -> ToolEffect {
+        ToolEffect::None
+    }
+}
+
+/// A whole turn with a new key, where everything lies before the latest compaction: the key is looked for in all of it.
+#[divan::bench(args = [1024, 1024 * 1024, 100 * 1024 * 1024, 1024 * 1024 * 1024_u64], sample_count = 20, sample_size = 1)]
+fn a_turn_of_a_compacted_session(bencher: Bencher<'_, '_>, len: u64) {
+    let site = Site::new(1024);
+    let mut file = std::fs::OpenOptions::new().append(true).open(&site.path).unwrap();
+    let lines = line().repeat(256);
+    for _ in 0..len / lines.len() as u64 {
+        file.write_all(&lines).unwrap();
+    }
+    let kept = "{\"type\":\"message\",\"id\":\"k\",\"parentId\":\"n\",\"message\":{\"role\":\"user\",\"content\":\"x\"}}";
+    let compaction = "{\"type\":\"compaction\",\"id\":\"c\",\"parentId\":\"k\",\"summary\":\"s\",\"firstKeptEntryId\":\"k\"}";
+    writeln!(file, "{kept}\n{compaction}").unwrap();
+    let runner = Runner::new(site.locks.clone()).with_durability(Durability::None);
+    let mut n = 0;
+    bencher.bench_local(|| {
+        n += 1;
+        let turn = Turn {
+            transcript: site.path.clone(),
+            run_id: format!("run-{n}"),
+            message: Incoming { text: "and now?".to_owned(), ..Incoming::default() },
+            candidates: vec![Candidate::new("local", "parrot")],
+            ..Turn::default()
+        };
+        let outcome = site.runtime.block_on(runner.run(&turn, &Parrot, &NoTools, &mut Nothing, &Stop::new()));
+        assert!(matches!(outcome, RunOutcome::Replied(_)), "{outcome:?}");
     });
 }
 

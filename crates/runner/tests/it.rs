@@ -28,6 +28,8 @@ mod first;
 mod fork;
 #[path = "it/inbox.rs"]
 mod inbox;
+#[path = "it/keys.rs"]
+mod keys;
 #[path = "it/large.rs"]
 mod large;
 #[path = "it/machine.rs"]

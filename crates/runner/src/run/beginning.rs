@@ -1,22 +1,32 @@
 //! The beginning of a turn: what the session says, whether this turn is answered already, and the user's message.
 //!
-//! What must stay true: a message is written once for its key, however often its turn is run.
+//! What must stay true: a message is written once for its key, however often its turn is run and however much was written
+//! behind it; the lock is not held while more is read than a window.
+
+use std::{fs::File, io, os::unix::fs::MetadataExt, sync::Arc};
 
 use super::{
+    known::{Known, is_of},
     message::Message,
-    model::Usage,
-    outcome::Reply,
     record,
     steps::{Broken, Run},
 };
 use crate::{
     attempt::{Attempt, AttemptError, Locked, off_thread},
-    transcript::{Draft, Entry, Kind, NewSession, Session, Tip, WriteAs, compose, load, message_of, paired},
+    transcript::{
+        Draft, Entry, NewSession, Session, Tip, WriteAs, compose, load, mentions, message_of, paired,
+    },
 };
 
+/// Up to this many bytes before the window are searched with the lock held: it takes less time than to read the window.
+const AT_ONCE: u64 = 32 * 1024 * 1024;
+
+/// What changes about a file when anything is done to it: device, inode, length, change time.
+type Stamp = (u64, u64, u64, i64, i64);
+
 impl Run<'_> {
-    pub(super) async fn load(&self, attempt: &Attempt<Locked>) -> Result<Session, Broken> {
-        let read = |error| AttemptError::read(self.turn.transcript.clone(), error);
+    async fn load(&self, attempt: &Attempt<Locked>) -> Result<Session, Broken> {
+        let read = |error| self.read(error);
         let (file, len) =
             attempt.look(|file, len| file.try_clone().map(|file| (file, len))).await?.map_err(read)?;
         let session =
@@ -35,23 +45,78 @@ impl Run<'_> {
         Ok(session)
     }
 
-    fn is_this_turn(&self, entry: &Entry) -> bool {
-        entry.provenance().is_some_and(|mark| mark.turn.as_deref() == Some(self.turn.key()))
+    /// Acquires the lock and reads the session; and what it says of this turn, however far back that is.
+    ///
+    /// What lies before the window is not read with the lock held when it is long. The lock is let go meanwhile, and what was
+    /// found counts if nothing at all happened to the file; else everything is done once more, and this time nobody else
+    /// comes in between.
+    pub(super) async fn find(&mut self) -> Result<(Attempt<Locked>, Session, Known), Broken> {
+        let (mut attempt, mut session) = self.acquire().await?;
+        let mut busy = false;
+        loop {
+            let known = Known::of(self.turn.key(), session.entries());
+            let from = session.window_from();
+            if from == 0 || !matches!(known, Known::Unknown) {
+                return Ok((attempt, session, known));
+            }
+            let (file, before) = self.stamped(&attempt).await?;
+            if busy || from <= AT_ONCE {
+                let known = self.search(file, from).await?;
+                return Ok((attempt, session, known));
+            }
+            busy = true;
+            let released = attempt.release_for_prompt().await?;
+            let known = self.search(file, from).await?;
+            (attempt, session) = match self.unless_halted(released.reacquire_after_prompt()).await? {
+                Ok((attempt, _)) if self.stamped(&attempt).await?.1 == before => {
+                    return Ok((attempt, session, known));
+                }
+                Ok((attempt, _)) => {
+                    let session = self.load(&attempt).await?;
+                    (attempt, session)
+                }
+                // Nothing of this turn was begun, so nothing was taken from it.
+                Err(error) if error.is_takeover() => self.acquire().await?,
+                Err(error) => return Err(error.into()),
+            };
+        }
     }
 
-    /// The answer that an earlier run of this turn wrote.
-    pub(super) fn answered(&self, session: &Session) -> Option<Reply> {
-        let entry = session.entries().iter().rev().find(|entry| {
-            self.is_this_turn(entry)
-                && entry.provenance().is_some_and(|mark| mark.settled.as_deref() == Some("replied"))
-        })?;
-        Some(Reply {
-            text: entry.text(),
-            entry_id: entry.id().map(str::to_owned),
-            candidate: None,
-            usage: Usage::default(),
-            replayed: true,
-        })
+    async fn acquire(&mut self) -> Result<(Attempt<Locked>, Session), Broken> {
+        let acquiring = Attempt::acquire(self.opening());
+        let attempt = self.unless_halted(acquiring).await??;
+        self.writer = Some(attempt.writer());
+        let session = self.load(&attempt).await?;
+        Ok((attempt, session))
+    }
+
+    /// The open transcript as it is now.
+    async fn stamped(&self, attempt: &Attempt<Locked>) -> Result<(File, Stamp), Broken> {
+        let stamped = attempt.look(|file, _| {
+            let is = file.metadata()?;
+            Ok((file.try_clone()?, (is.dev(), is.ino(), is.len(), is.ctime(), is.ctime_nsec())))
+        });
+        Ok(stamped.await?.map_err(|error| self.read(error))?)
+    }
+
+    /// What the entries before `end` say of this turn. Dropped half-way, the search ends soon after.
+    async fn search(&self, file: File, end: u64) -> Result<Known, Broken> {
+        let asking = Arc::new(());
+        let (asked, key) = (Arc::downgrade(&asking), self.turn.key().to_owned());
+        let searching = off_thread(end, move || {
+            let mut known = Known::Unknown;
+            let wanted = || asked.strong_count() > 0;
+            mentions(&file, end, &key, wanted, |entry| {
+                known = std::mem::replace(&mut known, Known::Unknown).and(&key, &entry);
+            })?;
+            Ok(known)
+        });
+        let found = self.unless_halted(searching).await?;
+        Ok(found.and_then(|found| found).map_err(|error| self.read(error))?)
+    }
+
+    fn read(&self, error: io::Error) -> AttemptError {
+        AttemptError::read(self.turn.transcript.clone(), error)
     }
 
     /// Writes the user's message, unless it is there, and makes the conversation.
@@ -59,26 +124,21 @@ impl Run<'_> {
         &mut self,
         attempt: &mut Attempt<Locked>,
         session: &Session,
+        before: Option<Vec<Entry>>,
     ) -> Result<Vec<Message>, Broken> {
         let at = self.runner.clock.wall();
         let said = record::user(&self.turn.message, self.turn.key(), at);
-        let there = session.entries().iter().rposition(|entry| {
-            entry.role() == Some("user")
-                && entry.kind() == Kind::Message
-                && (self.is_this_turn(entry)
-                    || entry.value()["message"]["idempotencyKey"].as_str() == Some(self.turn.key()))
-        });
         let mut messages = session.messages();
-        match there {
-            Some(index) => {
+        match before {
+            Some(before) => {
                 self.message_kept = true;
                 // Unless the branch ends with this very turn, the model is asked once more; nothing is written twice.
                 let last = session.branch().rfind(|entry| message_of(entry).is_some());
-                let ours = last.is_some_and(|last| {
-                    std::ptr::eq(last, &raw const session.entries()[index]) || self.is_this_turn(last)
-                });
-                if !ours {
+                if !last.is_some_and(|last| is_of(self.turn.key(), last)) {
                     messages.push(Message::User { text: self.turn.message.text.clone(), raw: said });
+                    // What it has called before is told again where the branch does not: nothing is called twice.
+                    let told = |step: &&Entry| session.branch().any(|entry| entry.raw() == step.raw());
+                    messages.extend(before.iter().filter(|step| !told(step)).filter_map(message_of));
                 }
             }
             None => {
@@ -110,5 +170,36 @@ impl Run<'_> {
             .map_or_else(crate::ids::fresh, |stem| stem.to_string_lossy().into_owned());
         let session_key = self.turn.session_key.clone();
         NewSession { id, session_key, cwd: std::path::PathBuf::new(), parent_session: None }.header(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::fs::FileExt,
+        time::{Duration, Instant},
+    };
+
+    use moorline_lock_core::{LockConfig, Locks, RunTag};
+
+    use super::*;
+    use crate::{Runner, Stop, Turn};
+
+    #[test]
+    fn a_search_that_nobody_waits_for_ends() {
+        // Minutes of reading, which the end of the runtime waits for once it was begun.
+        let file = tempfile::tempfile().unwrap();
+        let end = 1 << 40;
+        file.write_all_at(b"\n", end - 1).unwrap();
+        let (runner, turn, stop) =
+            (Runner::new(Locks::new(LockConfig::default())), Turn::default(), Stop::new());
+        let run = Run::new(&runner, &turn, RunTag::new("r1"), &stop);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begun = Instant::now();
+        let dropped = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(100), run.search(file, end)).await.is_err()
+        });
+        drop(runtime);
+        assert!(dropped && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     }
 }

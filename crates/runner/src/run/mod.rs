@@ -4,6 +4,7 @@ mod beginning;
 mod candidates;
 mod halt;
 mod inbox;
+mod known;
 mod message;
 mod model;
 mod outcome;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use moorline_taxonomy::{Cancelled, Wire};
 
 use super::model::{Candidate, Usage};
+use crate::transcript::Entry;
 
 /// A reply that is in the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,19 @@ pub struct Reply {
     pub usage: Usage,
     /// The turn had been answered before; nothing was called.
     pub replayed: bool,
+}
+
+impl Reply {
+    /// The answer that an earlier run of the turn wrote.
+    pub(super) fn replayed(entry: &Entry) -> Self {
+        Self {
+            text: entry.text(),
+            entry_id: entry.id().map(str::to_owned),
+            candidate: None,
+            usage: Usage::default(),
+            replayed: true,
+        }
+    }
 }
 
 /// Another writer has the session.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::{
     candidates::{Answer, Asking, Cached, Unanswered, ask},
     halt::Halt,
+    known::Known,
     message::{Message, ToolCall},
     model::{Candidate, Model, ModelRequest, StreamSink, Usage},
     outcome::Reply,
@@ -49,7 +50,7 @@ pub(super) struct Run<'a> {
     pub(super) turn: &'a Turn,
     tag: RunTag,
     pub(super) stop: &'a Stop,
-    writer: Option<RunWriter>,
+    pub(super) writer: Option<RunWriter>,
     pub(super) usage: Usage,
     /// The user's message is in the transcript.
     pub(super) message_kept: bool,
@@ -107,15 +108,16 @@ impl<'a> Run<'a> {
         if let Some(why) = self.stop.reason() {
             return Err(Broken::Halted(Halt::Stopped(why)));
         }
-        let acquiring = Attempt::acquire(self.opening());
-        let mut attempt = self.unless_halted(acquiring).await??;
-        self.writer = Some(attempt.writer());
-        let session = self.load(&attempt).await?;
-        if let Some(reply) = self.answered(&session) {
-            let _ = attempt.finish().await;
-            return Ok(reply);
-        }
-        let mut messages = self.begin(&mut attempt, &session).await?;
+        let (mut attempt, session, known) = self.find().await?;
+        let before = match known {
+            Known::Answered(reply) => {
+                let _ = attempt.finish().await;
+                return Ok(Reply::replayed(&reply));
+            }
+            Known::Written(before) => Some(before),
+            Known::Unknown => None,
+        };
+        let mut messages = self.begin(&mut attempt, &session, before).await?;
         let cache = self.runner.prompt_cache.as_deref();
         let ledger =
             cache.map(|_| CacheLedger::new(&session, attempt.writer(), Arc::clone(&self.runner.clock)));
@@ -208,7 +210,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn opening(&self) -> Opening {
+    pub(super) fn opening(&self) -> Opening {
         let runner = self.runner;
         let mut opening = Opening::new(
             &runner.locks,

@@ -89,6 +89,7 @@ pub struct Entry {
     pub(crate) side: bool,
     pub(crate) role: Option<Arc<str>>,
     pub(crate) transcript_only: bool,
+    idempotency_key: Option<Arc<str>>,
     provenance: Option<Provenance>,
 }
 
@@ -134,6 +135,7 @@ impl Entry {
             side: text("appendMode") == Some("side"),
             role: in_message("role").map(Arc::from),
             transcript_only,
+            idempotency_key: in_message("idempotencyKey").map(Arc::from),
             provenance: value.get("moorline").and_then(|mark| Provenance::deserialize(mark).ok()),
             raw: Arc::from(raw),
         })
@@ -170,6 +172,11 @@ impl Entry {
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+
+    /// The idempotency key of its message, where it has one.
+    pub(crate) fn idempotency_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
     }
 
     /// Our own mark, on entries that we wrote.

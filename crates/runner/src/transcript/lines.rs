@@ -31,11 +31,38 @@ pub(crate) struct Forward<'a> {
     /// Bytes read and not given out: `buffer[start..]`, which begin at file offset `at - (buffer.len() - start)`.
     buffer: Vec<u8>,
     start: usize,
+    /// What comes is the rest of a line that is too long.
+    passing: bool,
 }
 
 impl<'a> Forward<'a> {
     pub(crate) fn new(file: &'a File, from: u64, end: u64) -> Self {
-        Self { file, at: from, end, buffer: Vec::new(), start: 0 }
+        Self { file, at: from, end, buffer: Vec::new(), start: 0, passing: false }
+    }
+
+    /// The lines that are at hand, without the newline of the last. A line that is too long is passed over in pieces, each given
+    /// as an empty line.
+    pub(crate) fn several(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let begins = self.start;
+            let rest = &self.buffer[begins..];
+            if self.passing {
+                let passed = memchr::memchr(b'\n', rest);
+                self.passing = passed.is_none();
+                self.start += passed.map_or(rest.len(), |newline| newline + 1);
+                return if self.passing && !self.fill()? { Ok(None) } else { Ok(Some(&[])) };
+            }
+            if let Some(last) = memchr::memrchr(b'\n', rest) {
+                self.start += last + 1;
+                return Ok(Some(&self.buffer[begins..begins + last]));
+            }
+            if rest.len() > LONGEST {
+                self.passing = true;
+            } else if !self.fill()? {
+                let begins = std::mem::replace(&mut self.start, self.buffer.len());
+                return Ok(Some(&self.buffer[begins..]).filter(|rest| !rest.is_empty()));
+            }
+        }
     }
 
     fn fill(&mut self) -> io::Result<bool> {
@@ -45,7 +72,9 @@ impl<'a> Forward<'a> {
         self.buffer.drain(..self.start);
         self.start = 0;
         let old = self.buffer.len();
-        let want = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(BLOCK.max(old));
+        // Twice as much each time for a line that does not end, and no more than shows that it is too long.
+        let want = old.min((LONGEST + 1).saturating_sub(old)).max(BLOCK);
+        let want = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(want);
         self.buffer.resize(old + want, 0);
         let got = read_some(self.file, &mut self.buffer[old..], self.at)?;
         self.buffer.truncate(old + got);

@@ -63,6 +63,7 @@ pub(crate) fn load(file: &File, len: u64) -> io::Result<Session> {
         branch: tree.branch,
         entries: reading.entries,
         broken: reading.broken,
+        window_from: reading.from,
         len,
     })
 }

@@ -49,6 +49,7 @@ pub struct Session {
     pub(super) leaf: Option<String>,
     pub(super) cut: bool,
     pub(super) broken: usize,
+    pub(super) window_from: u64,
     pub(super) len: u64,
 }
 
@@ -86,6 +87,11 @@ impl Session {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut
+    }
+
+    /// Where the window begins: what lies before it was not read.
+    pub(crate) fn window_from(&self) -> u64 {
+        self.window_from
     }
 
     /// Lines of the window that could not be read.
@@ -156,7 +162,7 @@ impl Session {
                     open_tool_calls.extend(calls.into_iter().filter(|call| !answered.contains(call)));
                 }
                 Some("user") => {
-                    let key = message.get("idempotencyKey").and_then(Value::as_str).map(str::to_owned);
+                    let key = entry.idempotency_key().map(str::to_owned);
                     let turn = entry.provenance().and_then(|mark| mark.turn.clone());
                     if turn.as_ref().or(key.as_ref()).is_some_and(|key| settled.contains(key)) {
                         return None;

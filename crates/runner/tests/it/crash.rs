@@ -111,8 +111,24 @@ pub async fn turn(argument: &str) {
     say(&format!("{} {}", STEP.load(Ordering::SeqCst), matches!(outcome, RunOutcome::Replied(_))));
 }
 
+/// What happens between the death of a turn and its next run.
+enum Meanwhile {
+    Nothing,
+    /// The session goes on, and everything before that is compacted.
+    Compacted,
+}
+
 #[tokio::test]
 async fn a_turn_killed_at_any_step_is_continued_by_a_fresh_process() {
+    killed_at_any_step(Meanwhile::Nothing).await;
+}
+
+#[tokio::test]
+async fn a_turn_killed_at_any_step_and_compacted_away_is_continued_by_a_fresh_process() {
+    killed_at_any_step(Meanwhile::Compacted).await;
+}
+
+async fn killed_at_any_step(meanwhile: Meanwhile) {
     let mut steps = 0;
     let mut died = 0;
     loop {
@@ -146,6 +162,10 @@ async fn a_turn_killed_at_any_step_is_continued_by_a_fresh_process() {
             (false, _) => assert_eq!(unfinished.unwrap().entry_id.as_deref(), Some("u1"), "step {steps}"),
         }
 
+        match meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Compacted => crate::keys::compacted(&site).await,
+        }
         // A fresh process (this one) sends the same message again.
         let outcome = run(&site.path, "r2", "hi").await;
         assert!(
@@ -168,6 +188,12 @@ async fn a_turn_killed_at_any_step_is_continued_by_a_fresh_process() {
             (2, 1),
             "step {steps}: nothing is there twice"
         );
+        if matches!(meanwhile, Meanwhile::Compacted) {
+            let session = read_session(&site.path).unwrap();
+            assert!(session.is_cut());
+            let told = session.branch().any(|entry| entry.text() == "hi");
+            assert_eq!(told, !written, "step {steps}: what was written before the compaction stays there");
+        }
         let effects = std::fs::read(site.path.with_extension("effects")).unwrap_or_default();
         assert!(
             effects.len() <= 1,
