@@ -401,9 +401,12 @@ async fn check_outbox(audit: &mut Audit, state: &StateDir, transcripts: &Transcr
 }
 
 fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::Result<()> {
-    let (mut reported, mut died): (BTreeSet<u32>, BTreeSet<u32>) = Default::default();
+    let (mut reported, mut died, mut runs): (BTreeSet<u32>, BTreeSet<u32>, BTreeSet<u32>) =
+        Default::default();
     for line in lines {
-        if let Event::LockStale { owner_pid, .. } = &line.event {
+        if let Event::RunAccepted { .. } = &line.event {
+            runs.insert(line.pid);
+        } else if let Event::LockStale { owner_pid, .. } = &line.event {
             audit.stale_reports += 1;
             reported.extend(owner_pid);
         } else if let Event::LockReclaimed { owner_pid, .. } = &line.event {
@@ -411,6 +414,8 @@ fn check_locks(audit: &mut Audit, lines: &[Line], state: &StateDir) -> anyhow::R
             died.extend(owner_pid);
         }
     }
+    // Another program may hold a lock for long, too, and has no run to end.
+    reported.retain(|pid| runs.contains(pid));
     let went_on = lines
         .iter()
         .filter(|line| matches!(line.event, Event::RunEnded { .. }) && reported.contains(&line.pid));

@@ -108,10 +108,14 @@ impl Feed {
         if !self.is_heard() {
             return;
         }
+        let kind = line.event.kind();
+        if !line.event.has_a_text() {
+            return self.send(kind, line);
+        }
         let Ok(Value::Object(mut fields)) = serde_json::to_value(line) else { return };
         fields.remove("message");
         fields.remove("task");
-        self.send(line.event.kind(), &fields);
+        self.send(kind, &fields);
     }
 
     pub(super) fn tell(&self, told: &Told) {
@@ -154,6 +158,24 @@ fn parts(mut text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Event {
+    /// Whether it carries what a user or a model said.
+    fn has_a_text(&self) -> bool {
+        match self {
+            Self::SendAccepted { .. } | Self::SpawnAccepted { .. } => true,
+            Self::RunAccepted { .. }
+            | Self::RunRequeued { .. }
+            | Self::RunEnded { .. }
+            | Self::SendReplied { .. }
+            | Self::SendFailed { .. }
+            | Self::AnnouncePrepared { .. }
+            | Self::AnnounceDelivered { .. }
+            | Self::AnnounceSettled { .. }
+            | Self::LockStale { .. }
+            | Self::LockReclaimed { .. }
+            | Self::LockHeld { .. } => false,
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::RunAccepted { .. } | Self::RunRequeued { .. } | Self::RunEnded { .. } => Kind::Runs,

@@ -7,7 +7,7 @@
 mod plots;
 mod timeline;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context;
 use minijinja::{Environment, context, value::Serde};
@@ -45,18 +45,31 @@ fn page(seen: &Seen<'_>) -> anyhow::Result<String> {
         .into_iter()
         .map(|(name, share, says)| context! { name, ok => share.ok, of => share.of, whole => share.whole(), says })
         .collect();
+    let count = |of: &BTreeMap<String, usize>, kind: &str| of.get(kind).copied().unwrap_or(0);
     let faults: Vec<_> = summary
-        .faults_injected
+        .options
+        .faults
         .iter()
-        .map(|(kind, injected)| context! { kind, injected, observed => summary.faults_observed.get(kind) })
+        .map(|kind| {
+            let word = kind.as_str();
+            let injected = count(&summary.faults_injected, word);
+            let observed = count(&summary.faults_observed, word);
+            context! { kind => word, injected, observed, colour => timeline::css(*kind) }
+        })
         .collect();
     let waits = plots::distribution(&super::summary::waits(records))?;
     let timeline = timeline::draw(records, lines, holds)?;
     let spans = context! {
-        waited => percentiles(holds.iter().filter_map(|span| span.waited)),
-        held => percentiles(holds.iter().filter_map(|span| span.held)),
+        waited => figures(percentiles(holds.iter().filter_map(|span| span.waited))),
+        held => figures(percentiles(holds.iter().filter_map(|span| span.held))),
     };
     let summary = Serde(summary);
     let page = environment.get_template("page.html")?;
     Ok(page.render(context! { summary, invariants, faults, waits, timeline, spans })?)
+}
+
+/// Microseconds as milliseconds, and how many there were.
+fn figures([p50, p99, most, count]: [u64; 4]) -> Vec<String> {
+    let ms = |micros: u64| format!("{:.2}", micros as f64 / 1000.0);
+    vec![ms(p50), ms(p99), ms(most), count.to_string()]
 }

@@ -3,10 +3,18 @@
 use std::ops::Range;
 
 use plotters::prelude::{
-    BindKeyPoints, ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend, WHITE,
+    BindKeyPoints, ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, SVGBackend,
+    Text, WHITE,
+};
+use plotters::style::{
+    IntoTextStyle,
+    text_anchor::{HPos, Pos, VPos},
 };
 
+use crate::holds::percentile;
+
 pub(super) const LINE: RGBColor = RGBColor(31, 95, 139);
+const FAINT: RGBColor = RGBColor(120, 132, 145);
 const SIZE: (u32, u32) = (1000, 300);
 /// Points of the curve; more cannot be told apart at its width.
 const POINTS: usize = 400;
@@ -40,6 +48,15 @@ pub(super) fn distribution(sorted: &[u64]) -> anyhow::Result<String> {
             curve(sorted),
             plotters::style::ShapeStyle::from(LINE).stroke_width(2),
         ))?;
+        for percent in [50, 99] {
+            let wait = percentile(sorted, percent);
+            let at = wait.max(1) as f64;
+            chart.draw_series([PathElement::new(vec![(at, 0.0), (at, 100.0)], FAINT)])?;
+            // To the left of its line, where the picture never ends.
+            let style = ("sans-serif", 12).into_text_style(&area).pos(Pos::new(HPos::Right, VPos::Center));
+            let label = format!("{percent} % within {wait} ms");
+            chart.draw_series([Text::new(label, (at * 0.98, 96.0), style)])?;
+        }
         area.present()?;
     }
     Ok(svg)

@@ -106,7 +106,13 @@ pub(super) fn draw(records: &[Record], lines: &[Line], holds: &[Span]) -> anyhow
     Ok(svg)
 }
 
-/// The colour of a fault, as the page's legend has it.
+/// The colour of a fault as a style sheet writes it, for the page's legend.
+pub(super) fn css(kind: FaultKind) -> String {
+    let RGBColor(red, green, blue) = colour(kind);
+    format!("{red} {green} {blue}")
+}
+
+/// The colour of a fault.
 fn colour(kind: FaultKind) -> RGBColor {
     match kind {
         FaultKind::Kill => RGBColor(192, 57, 43),
