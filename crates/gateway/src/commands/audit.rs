@@ -52,11 +52,10 @@ pub(crate) fn show(found: &Audit, passed: bool) {
     };
     count("stale reports", found.stale_reports, false, "live locks reported and left in place");
     count("interrupted", found.interrupted, false, "runs ended by a kill, and named");
-    count("takeovers", found.takeovers, false, "runs that another writer took the session from");
     count("merged", found.merged, false, "entries of others that a run went on beside");
     count("reclaims", found.reclaims, false, "locks of dead owners taken over");
     count("torn kept", found.torn_kept, false, "torn last lines kept beside their transcript");
-    count("parked", found.parked, false, "replies kept after a takeover");
+    count("parked replies", found.parked, false, "replies kept beside their transcript");
     count("torn tails", found.torn_tails, false, "torn last lines that the next writer will cut and keep");
     count("dead locks", found.dead_locks, false, "locks of dead owners that the next owner takes over");
     let held = found.locks_left - found.dead_locks;

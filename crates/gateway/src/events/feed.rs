@@ -243,6 +243,17 @@ mod tests {
         let notice = slow.recv().await.unwrap();
         assert_eq!(notice.kind, Kind::Sends);
         assert!(notice.json.get().contains("send_accepted") && !notice.json.get().contains("SECRET"));
+        let task = Event::SpawnAccepted {
+            run_id: "r".into(),
+            requester: "agent:main:x".parse().unwrap(),
+            child: "agent:main:y".parse().unwrap(),
+            task: "SECRET".into(),
+            fork: false,
+            idempotency_key: None,
+        };
+        feed.publish(&Line { at: 1, pid: 2, event: task });
+        let notice = slow.recv().await.unwrap();
+        assert!(notice.json.get().contains("spawn_accepted") && !notice.json.get().contains("SECRET"));
         for _ in 0..RING + 7 {
             feed.publish(&line);
         }

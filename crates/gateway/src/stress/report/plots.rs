@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use plotters::prelude::{
-    BindKeyPoints, ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, SVGBackend,
-    Text, WHITE,
+    BindKeyPoints, ChartBuilder, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor,
+    SVGBackend, Text, WHITE,
 };
 use plotters::style::{
     IntoTextStyle,
@@ -48,14 +48,14 @@ pub(super) fn distribution(sorted: &[u64]) -> anyhow::Result<String> {
             curve(sorted),
             plotters::style::ShapeStyle::from(LINE).stroke_width(2),
         ))?;
-        for percent in [50, 99] {
+        for (percent, height) in [(50, 6.0), (99, 14.0)] {
             let wait = percentile(sorted, percent);
             let at = wait.max(1) as f64;
             chart.draw_series([PathElement::new(vec![(at, 0.0), (at, 100.0)], FAINT)])?;
             // To the left of its line, where the picture never ends.
             let style = ("sans-serif", 12).into_text_style(&area).pos(Pos::new(HPos::Right, VPos::Center));
             let label = format!("{percent} % within {wait} ms");
-            chart.draw_series([Text::new(label, (at * 0.98, 96.0), style)])?;
+            chart.draw_series([Text::new(label, (at * 0.98, height), style)])?;
         }
         area.present()?;
     }
