@@ -418,9 +418,12 @@ fn usage(error: &clap::Error) -> ExitCode {
         exit::report(&failure.into(), true);
         return Exit::Usage.into();
     }
-    // A closed pipe is no reason to fail differently.
-    let _ = error.print();
-    if asked { Exit::Ok.into() } else { Exit::Usage.into() }
+    match error.print() {
+        // A closed pipe is a reader's choice.
+        Err(lost) if asked && lost.kind() != std::io::ErrorKind::BrokenPipe => Exit::Io.into(),
+        Ok(()) | Err(_) if asked => Exit::Ok.into(),
+        Ok(()) | Err(_) => Exit::Usage.into(),
+    }
 }
 
 fn dispatch(command: Command) -> (bool, anyhow::Result<Exit>) {

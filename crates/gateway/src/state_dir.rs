@@ -73,7 +73,7 @@ impl StateDir {
         let root = Self::default_root(given)?;
         if !root.join("sessions").is_dir() {
             let message = format!(
-                "{} is not a state directory; `moorline serve` or `moorline agent` makes one",
+                "{} is not a state directory; `moorline serve` or `moorline agent` makes one, --state DIR names another",
                 root.display()
             );
             return Err(Failure::new(Exit::BadInput, Request::Format, message).into());

@@ -23,16 +23,26 @@ pub(crate) fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A table with headers, as wide as the terminal.
+/// A table with headers: as wide as the terminal, and elsewhere as its contents, since whoever reads a file or a pipe knows
+/// how wide that is and we do not. Without colours it is the same table.
 pub(crate) fn table<const N: usize>(headers: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    if !colours() {
-        table.force_no_tty();
-    }
-    table.set_header(headers.map(|header| Cell::new(header).add_attribute(Attribute::Bold)));
+    let plain = !colours();
+    table.set_header(headers.map(|header| {
+        let cell = Cell::new(header);
+        if plain { cell } else { cell.add_attribute(Attribute::Bold) }
+    }));
     table
+}
+
+/// A long text as a table shows it: its beginning on a terminal, all of it elsewhere.
+pub(crate) fn beginning(text: &str, characters: usize) -> String {
+    if !std::io::stdout().is_terminal() || text.chars().count() <= characters {
+        return text.to_owned();
+    }
+    text.chars().take(characters).chain(" …".chars()).collect()
 }
 
 /// Text from outside, such as a file's name, with its control characters spelled out: a terminal obeys none of them.
@@ -51,7 +61,7 @@ pub(crate) fn escaped(text: &str) -> String {
 /// A table cell with a tone.
 pub(crate) fn cell(text: impl ToString, tone: Tone) -> Cell {
     let cell = Cell::new(escaped(&text.to_string()));
-    match tone {
+    match if colours() { tone } else { Tone::Plain } {
         Tone::Plain => cell,
         Tone::Good => cell.fg(Color::Green),
         Tone::Warn => cell.fg(Color::Yellow),

@@ -298,7 +298,7 @@ pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
         Some(libc::EMFILE | libc::ENFILE) => {
             (Local::Config, Some("too many files are open; raise the limit (ulimit -n)"))
         }
-        Some(libc::ENOENT) => (Local::Config, Some("it does not exist; its directory must")),
+        Some(libc::ENOENT) => (Local::Config, Some("it does not exist; make it, or correct the path")),
         Some(libc::ELOOP | libc::ENOTDIR | libc::ENAMETOOLONG) => {
             (Local::Config, Some("the path leads through something that is not a directory, or is too long"))
         }

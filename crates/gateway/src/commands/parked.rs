@@ -13,7 +13,7 @@ use crate::{
     exit::Exit,
     session_key::SessionKey,
     state_dir::StateDir,
-    terminal::{Tone, cell, say, table},
+    terminal::{Tone, beginning, cell, say, table},
 };
 
 pub(crate) fn run(command: &ParkedCommand) -> anyhow::Result<Exit> {
@@ -47,13 +47,12 @@ fn list(args: &ParkedList) -> anyhow::Result<Exit> {
     }
     let mut shown = table(["session", "id", "parked", "why", "reply"]);
     for (key, parked) in &all {
-        let reply: String = parked.text.chars().take(60).collect();
         shown.add_row([
             cell(key, Tone::Plain),
             cell(&parked.id, Tone::Plain),
             cell(&parked.parked_at, Tone::Faint),
             cell(&parked.reason, Tone::Warn),
-            cell(reply, Tone::Plain),
+            cell(beginning(&parked.text, 60), Tone::Plain),
         ]);
     }
     say(shown.to_string());

@@ -198,3 +198,80 @@ fn an_outbox_that_cannot_be_read_is_named_with_what_to_do() {
         }
     }
 }
+
+/// What a command prints on a terminal of this width, colours or not.
+fn on_a_terminal(dir: &Path, columns: u32, setting: &str, args: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_moorline");
+    let line = format!("stty cols {columns}; {setting} exec {program} {args}");
+    let output = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(dir)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+#[ignore = "needs script of util-linux"]
+fn a_table_is_as_wide_as_its_terminal_with_and_without_colours() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    for columns in [40, 60, 200] {
+        let plain = on_a_terminal(dir.path(), columns, "NO_COLOR=1", "audit --state state");
+        assert!(plain.contains("│ turns") && !plain.contains('\u{1b}'), "{plain:?}");
+        let widest = plain.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= usize::try_from(columns).unwrap(), "{widest} of {columns}: {plain}");
+        assert!(on_a_terminal(dir.path(), columns, "", "audit --state state").contains('\u{1b}'));
+    }
+    // The layout of an answer is one, whatever the line was.
+    let input = dir.path().join("lines");
+    std::fs::write(
+        &input,
+        "{\"status\":429,\"provider\":\"openai\"}\nbroken\n{\"channel\":\"telegram\",\"status\":403}\n",
+    )
+    .unwrap();
+    let says = on_a_terminal(dir.path(), 80, "NO_COLOR=1", "classify < lines");
+    assert_eq!(says.matches("\n  evidence      ").count(), 3, "{says}");
+    assert_eq!(says.matches("\n  QA            fail\n").count(), 3, "{says}");
+}
+
+#[test]
+fn a_table_in_a_pipe_is_neither_cut_nor_wrapped() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    let key = format!("agent:main:{}", "long".repeat(30));
+    let transcript = dir.path().join(format!("state/sessions/main/{}.jsonl", "long".repeat(30)));
+    let text = "word ".repeat(100);
+    let parked = json!({
+        "id": "01J", "parkedAt": "2026-01-01T00:00:00.000Z", "runId": "r", "sessionKey": key,
+        "idempotencyKey": "k", "reason": "superseded", "text": text,
+    });
+    std::fs::write(&transcript, "").unwrap();
+    std::fs::write(transcript.with_extension("jsonl.parked"), format!("{parked}\n")).unwrap();
+    let output =
+        moorline(dir.path()).env("COLUMNS", "40").args(["parked", "list", "--state", "state"]).output();
+    let output = output.unwrap();
+    let says = String::from_utf8(output.stdout).unwrap();
+    let row = says.lines().find(|line| line.contains(&key)).unwrap_or_else(|| panic!("{says}"));
+    assert!(row.contains(text.trim_end()), "{row}");
+    let audit = moorline(dir.path()).args(["audit", "--state", "state"]).output().unwrap();
+    let says = String::from_utf8(audit.stdout).unwrap();
+    assert!(says.contains(" steps that follow the step before them: nobody wrote beside or after another "));
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error_and_a_reader_who_has_enough_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    for args in [&["help"][..], &["--version"], &["lock", "inspect", "state"], &["audit", "--state", "state"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = moorline(dir.path()).args(args).stdout(full).output().unwrap();
+        assert_eq!(code(&output), 74, "{args:?}: {}", stderr(&output));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = moorline(dir.path()).args(args).stdout(writer).output().unwrap();
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
+    }
+}
