@@ -3,10 +3,13 @@
 //! The codes are those of sysexits(3) where one fits, the same for every command, and follow from the code of the error,
 //! never from its text.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    process::ExitCode,
+};
 
 use moorline_lock_core::{ConfigError, LockError, control::RevokeError};
-use moorline_taxonomy::{Code, Coordination, Domain, Effect, Local, Mark, RemoteError, Wire};
+use moorline_taxonomy::{Code, Coordination, Domain, Effect, Local, Mark, RemoteError, Wire, WireCode};
 
 use crate::terminal::escaped;
 
@@ -99,7 +102,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     let remote = error.chain().find_map(|cause| cause.downcast_ref::<RemoteError>());
     let code = match remote {
         Some(remote) => remote.wire().code.known(),
-        None => Mark::find(error.as_ref()).map(Mark::code),
+        None => Mark::find(error.as_ref()).map(Mark::code).or_else(|| of_file(error)),
     };
     let io = error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<LockError>());
     match code {
@@ -133,7 +136,24 @@ fn of_code(code: Code, io: bool) -> Exit {
 
 /// The wire form of an error, with all its layers.
 pub(crate) fn wire(error: &anyhow::Error) -> Wire {
-    Wire::of(error.as_ref())
+    let mut wire = Wire::of(error.as_ref());
+    if wire.code.known() == Some(Code::Local(Local::Unclassified))
+        && let Some(code) = of_file(error)
+    {
+        wire.code = WireCode::Known(code);
+    }
+    wire
+}
+
+/// What the operating system said of a file, where nobody said more.
+fn of_file(error: &anyhow::Error) -> Option<Code> {
+    const PERMISSION: [ErrorKind; 2] = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    const FULL: [ErrorKind; 2] = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+    let mut kinds = error.chain().filter_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
+    kinds.find_map(|kind| {
+        let permission = PERMISSION.contains(&kind).then_some(Local::Permission);
+        permission.or(FULL.contains(&kind).then_some(Local::DiskFull)).map(Code::from)
+    })
 }
 
 /// Says what went wrong on stderr: one JSON line of the wire form, or a sentence with its causes.

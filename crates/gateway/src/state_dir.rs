@@ -71,7 +71,18 @@ impl StateDir {
     /// A state directory that must be there already: reading commands do not make one up from a mistyped path.
     pub(crate) fn existing(given: Option<&Path>) -> anyhow::Result<Self> {
         let root = Self::default_root(given)?;
-        if !root.join("sessions").is_dir() {
+        let sessions = match fs::metadata(root.join("sessions")) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error).with_context(|| {
+                    format!(
+                        "cannot look into {}: run moorline as its owner, or give another --state DIR",
+                        root.display()
+                    )
+                });
+            }
+            found => found.is_ok_and(|found| found.is_dir()),
+        };
+        if !sessions {
             let message = format!(
                 "{} is not a state directory; `moorline serve` or `moorline agent` makes one, --state DIR names another",
                 root.display()

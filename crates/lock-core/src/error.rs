@@ -288,9 +288,10 @@ pub(crate) fn local(error: &io::Error) -> (Local, Option<&'static str>) {
         Some(libc::EFBIG) => {
             (Local::DiskFull, Some("the file may not grow further; raise the limit (ulimit -f)"))
         }
-        Some(libc::EACCES | libc::EPERM) => {
-            (Local::Permission, Some("access was refused; the directory must be writable by this user"))
-        }
+        Some(libc::EACCES | libc::EPERM) => (
+            Local::Permission,
+            Some("access was refused; the directory must be open to this user, to write as well"),
+        ),
         Some(libc::EROFS) => (Local::Permission, Some("the file system is mounted read-only")),
         Some(libc::ENOTSUP | libc::ENOSYS | libc::EXDEV) => {
             (Local::UnsupportedFilesystem, Some("the file system lacks what a lock needs; use a local one"))

@@ -199,7 +199,11 @@ fn named(params: &Params<'_>) -> Result<Map<String, Value>, ErrorObjectOwned> {
 }
 
 fn read<T: DeserializeOwned>(fields: Value) -> Result<T, ErrorObjectOwned> {
-    serde_json::from_value(fields).map_err(|error| bad(&error.to_string()))
+    serde_path_to_error::deserialize(fields).map_err(|error| match error.path().to_string().as_str() {
+        // Of the whole: a key that is missing or not known, which the message names.
+        "." => bad(&error.inner().to_string()),
+        place => bad(&format!("`{place}`: {}", error.inner())),
+    })
 }
 
 fn key(given: Option<Value>) -> Result<Option<String>, ErrorObjectOwned> {

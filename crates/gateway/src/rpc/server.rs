@@ -6,12 +6,13 @@
 //! knows none of these limits. At the end no connection is accepted any more, a request under way is answered, and what is left
 //! when the time is over is cut.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use moorline_taxonomy::Local;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -77,7 +78,13 @@ impl Listener {
         }
         let listener = TcpListener::bind(address).await.map_err(|error| {
             let message = format!("cannot listen on {address}: {error}");
-            Failure::new(Exit::Unavailable, moorline_taxonomy::Local::Config, message)
+            if error.kind() == ErrorKind::PermissionDenied {
+                let message = format!("{message}; ports below 1024 are the system's");
+                return Failure::new(Exit::NotPermitted, Local::Permission, message);
+            }
+            let taken = error.kind() == ErrorKind::AddrInUse;
+            let advice = if taken { "; end who listens there, or let --port 0 take a free one" } else { "" };
+            Failure::new(Exit::Unavailable, Local::Config, format!("{message}{advice}"))
         })?;
         let address = listener.local_addr().context("no local address")?;
         Ok(Self { listener, address })

@@ -275,3 +275,50 @@ fn results_that_cannot_be_written_are_an_error_and_a_reader_who_has_enough_is_no
         assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
     }
 }
+
+#[test]
+#[ignore = "needs root and setpriv of util-linux"]
+fn what_this_user_may_not_do_is_77_and_says_so() {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    let dir = tempfile::tempdir().unwrap();
+    state(dir.path());
+    let program = dir.path().join("moorline");
+    std::fs::copy(env!("CARGO_BIN_EXE_moorline"), &program).unwrap();
+    for (path, bits) in [(dir.path(), 0o755), (&program, 0o755), (&dir.path().join("state"), 0o700)] {
+        std::fs::set_permissions(path, mode(bits)).unwrap();
+    }
+    let agent = ["agent", "--session", "agent:main:x", "--message", "hi"];
+    for args in [&["audit"][..], &["call", "health"], &["parked", "list"], &["serve", "--port", "0"], &agent]
+    {
+        let run = |more: &[&str]| {
+            let mut command = std::process::Command::new("setpriv");
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);
+            command.args(args).args(["--state", "state"]).args(more).current_dir(dir.path()).output().unwrap()
+        };
+        let output = run(&[]);
+        let says = stderr(&output);
+        assert_eq!(code(&output), 77, "{args:?}: {says}");
+        assert!(says.contains("state") && says.contains("code: local.permission"), "{args:?}: {says}");
+        if args[0] != "serve" {
+            assert_eq!(json(&run(&["--json"]).stderr)["code"], "local.permission", "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_and_a_wrong_parameter_are_said_with_their_place() {
+    let gateway = Gateway::start(None);
+    let address = gateway.address();
+    let port = address.rsplit(':').next().unwrap();
+    let output = run(gateway.dir.path(), &["serve", "--port", port, "--state", "other"]);
+    assert_eq!(code(&output), 69);
+    assert!(stderr(&output).contains(&address) && stderr(&output).contains("--port 0"), "{output:?}");
+    for (params, place) in [
+        (json!({"to": 1, "message": "x"}), "`to`: "),
+        (json!({"to": "agent:main:x", "message": "x", "timeoutMs": -1}), "`timeoutMs`: "),
+        (json!({"to": "agent:main:x"}), "missing field `message`"),
+    ] {
+        let (exit, wire) = gateway.refused("sessions.send", params);
+        assert!(exit == 65 && wire["message"].as_str().unwrap().contains(place), "{wire}");
+    }
+}

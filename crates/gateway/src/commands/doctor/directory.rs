@@ -25,9 +25,16 @@ pub(super) fn look(root: &Path) -> Vec<Finding> {
             return vec![Finding::fail(CHECK, format!("it cannot be looked at: {error}"), next).at(root)];
         }
     };
-    if !root.join("sessions").is_dir() {
-        let next = "start `moorline serve`, which makes one, or give the right one with --state";
-        return vec![Finding::fail(CHECK, "it is no state directory: it has no sessions", next).at(root)];
+    match fs::metadata(root.join("sessions")) {
+        Ok(sessions) if sessions.is_dir() => {}
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let what = format!("it cannot be looked into: {error}");
+            return vec![Finding::fail(CHECK, what, "run moorline as its owner").at(root)];
+        }
+        Ok(_) | Err(_) => {
+            let next = "start `moorline serve`, which makes one, or give the right one with --state";
+            return vec![Finding::fail(CHECK, "it is no state directory: it has no sessions", next).at(root)];
+        }
     }
     let mut findings = Vec::new();
     let us = rustix::process::geteuid().as_raw();
