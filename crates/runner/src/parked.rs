@@ -8,7 +8,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -20,9 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clock, ids,
-    transcript::{
-        Added, Draft, Forward, Provenance, SessionError, WriteAs, append_with, read_session, released,
-    },
+    transcript::{Added, Draft, Forward, Provenance, SessionError, WriteAs, append_with, released},
 };
 
 /// A parked reply.
@@ -143,24 +141,16 @@ pub async fn append_parked(
 ) -> Result<Added, ParkedError> {
     let path = parked_path(transcript);
     let parked = find(transcript, id)?;
-    let session = read_session(transcript).map_err(|source| SessionError::read(transcript, source))?;
-    let there = session
-        .entries()
-        .iter()
-        .find(|entry| entry.value()["message"]["idempotencyKey"].as_str() == Some(id));
-    let added = match there {
-        Some(entry) => Added { entry_id: entry.id().map(str::to_owned), len: session.len() },
-        None => {
-            let tag = RunTag::new(&format!("parked-{id}")).in_session(&parked.session_key);
-            let provenance = Provenance {
-                run: parked.run_id.clone(),
-                turn: Some(parked.idempotency_key.clone()),
-                written_as: WriteAs::Turn,
-                settled: Some("replied".to_owned()),
-            };
-            append_with(locks, transcript, &tag, wait, message(&parked, id, at), provenance, at).await?
-        }
+    // Whoever puts the same reply back at the same time waits, and then finds it there.
+    let tag = RunTag::new(&format!("parked-{id}-{}", ids::fresh())).in_session(&parked.session_key);
+    let provenance = Provenance {
+        run: parked.run_id.clone(),
+        turn: Some(parked.idempotency_key.clone()),
+        written_as: WriteAs::Turn,
+        settled: Some("replied".to_owned()),
     };
+    let entry = (message(&parked, id, at), provenance);
+    let added = append_with(locks, transcript, &tag, wait, entry, Some(id), at).await?;
     remove(locks, &path, id).await?;
     Ok(added)
 }
@@ -203,17 +193,29 @@ async fn remove(locks: &Locks, path: &Path, id: &str) -> Result<(), ParkedError>
     let held = lock(locks, path).await?;
     let removed = async {
         let mut journal = open(&held).await?;
-        let mut kept = Vec::new();
+        let mut gone = Vec::new();
         for line in Forward::new(journal.file(), 0, journal.len()) {
-            let mut line = line.map_err(|source| read_error(path, source))?;
+            let line = line.map_err(|source| read_error(path, source))?;
             // What cannot be read stays as it is.
             if serde_json::from_slice::<Parked>(&line.bytes).is_ok_and(|parked| parked.id == id) {
-                continue;
+                gone.push((line.offset, line.offset + line.bytes.len() as u64 + 1));
             }
-            line.bytes.push(b'\n');
-            kept.append(&mut line.bytes);
         }
-        journal.replace(&held, |file| file.write_all(&kept)).await?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let (mut from, end) =
+            (journal.file().try_clone().map_err(|source| read_error(path, source))?, journal.len());
+        let kept = |to: &mut File| {
+            let mut at = 0;
+            for (begins, ends) in gone.into_iter().chain([(end, end)]) {
+                from.seek(SeekFrom::Start(at))?;
+                io::copy(&mut (&mut from).take(begins - at), to)?;
+                at = ends;
+            }
+            Ok(())
+        };
+        journal.replace(&held, kept).await?;
         Ok(())
     }
     .await;

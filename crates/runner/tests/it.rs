@@ -18,6 +18,8 @@ mod attempt;
 mod cache_port;
 #[path = "it/child.rs"]
 mod child;
+#[path = "it/compaction.rs"]
+mod compaction;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/fence.rs"]
@@ -34,6 +36,8 @@ mod keys;
 mod large;
 #[path = "it/machine.rs"]
 mod machine;
+#[path = "it/parked.rs"]
+mod parked;
 #[path = "it/processes.rs"]
 mod processes;
 #[path = "it/prompt_cache.rs"]

@@ -15,7 +15,9 @@ use super::{
     entry::Provenance,
     format::Transcript,
     jsonl::Jsonl,
+    mentions::mentions,
 };
+use crate::attempt::off_thread;
 
 /// An entry was not written.
 #[derive(Debug, thiserror::Error)]
@@ -104,26 +106,32 @@ pub async fn append_entry(
     at: SystemTime,
 ) -> Result<Added, SessionError> {
     let provenance = Provenance { run: tag.run_id().to_owned(), turn: None, written_as, settled: None };
-    append_with(locks, path, tag, wait, draft, provenance, at).await
+    append_with(locks, path, tag, wait, (draft, provenance), None, at).await
 }
 
-/// Appends one entry with a mark of the caller's choice.
+/// Appends one entry with a mark of the caller's choice; with `once` unless an entry with this idempotency key is there,
+/// however far back.
 pub(crate) async fn append_with(
     locks: &Locks,
     path: &Path,
     tag: &RunTag,
     wait: Wait,
-    draft: Draft,
-    provenance: Provenance,
+    entry: (Draft, Provenance),
+    once: Option<&str>,
     at: SystemTime,
 ) -> Result<Added, SessionError> {
     let target = Target::sidecar_of(path)?;
     let held = locks.acquire_within(&target, tag, wait).await?;
     let added = async {
         let (mut journal, _) = Journal::open(&held, Durability::Append, |line| Jsonl.is_whole(line)).await?;
-        let tip =
-            Jsonl.tip(journal.file(), journal.len()).map_err(|source| SessionError::read(path, source))?;
-        let lines = compose(&tip, &[(draft, provenance)], at);
+        let read = |source| SessionError::read(path, source);
+        if let Some(key) = once
+            && let Some(entry_id) = with_key(&journal, key).await.map_err(read)?
+        {
+            return Ok(Added { entry_id, len: journal.len() });
+        }
+        let tip = Jsonl.tip(journal.file(), journal.len()).map_err(read)?;
+        let lines = compose(&tip, &[entry], at);
         let len = journal.append(&held, &lines.bytes).await?;
         let entry_id = if lines.tip.linear { None } else { lines.tip.leaf };
         Ok(Added { entry_id, len })
@@ -131,6 +139,27 @@ pub(crate) async fn append_with(
     .await;
     released(held.release().await);
     added
+}
+
+/// The id of the entry with an idempotency key, where there is such an entry.
+async fn with_key(journal: &Journal, key: &str) -> io::Result<Option<Option<String>>> {
+    let (file, end, key) = (journal.file().try_clone()?, journal.len(), key.to_owned());
+    let search = move || {
+        let mut there = None;
+        mentions(
+            &file,
+            end,
+            &key,
+            || true,
+            |entry| {
+                if entry.idempotency_key() == Some(&key) {
+                    there = Some(entry.id().map(str::to_owned));
+                }
+            },
+        )?;
+        Ok(there)
+    };
+    off_thread(end, search).await?
 }
 
 /// The entry is written; a lock that is lost now changes nothing about that, and a failed release is tried again by the

@@ -35,19 +35,28 @@ impl Session {
             let is_kept = |index: &usize| kept.is_some() && entries[*index].id() == kept.as_deref();
             self.branch.iter().position(is_kept).unwrap_or(at)
         });
-        let told = &self.branch[from.unwrap_or(0)..];
-        // An announcement that came while a run was under way stands beside the branch; the model is told where it came.
-        let first = told.iter().copied().min().unwrap_or(entries.len());
-        let beside = |index: &usize| entries[*index].origin("") == Origin::Announce && !told.contains(index);
-        let mut announced = (first..entries.len()).filter(beside).peekable();
-        for index in told {
-            while let Some(before) = announced.next_if(|announced| announced < index) {
-                messages.extend(message_of(&entries[before]));
-            }
-            messages.extend(message_of(&entries[*index]));
-        }
-        messages.extend(announced.filter_map(|index| message_of(&entries[index])));
+        let told = self.with_announcements(&self.branch[from.unwrap_or(0)..]);
+        messages.extend(told.into_iter().filter_map(message_of));
         paired(messages)
+    }
+
+    /// The entries of a piece of the branch, and the announcements beside it. One that came while a run was under way stands
+    /// beside the branch; it is told where it came.
+    pub(super) fn with_announcements(&self, branch: &[usize]) -> Vec<&Entry> {
+        let entries = self.entries();
+        let first = branch.iter().copied().min().unwrap_or(entries.len());
+        let beside =
+            |index: &usize| entries[*index].origin("") == Origin::Announce && !branch.contains(index);
+        let mut announced = (first..entries.len()).filter(beside).peekable();
+        let mut told = Vec::with_capacity(branch.len());
+        for index in branch {
+            while let Some(before) = announced.next_if(|announced| announced < index) {
+                told.push(&entries[before]);
+            }
+            told.push(&entries[*index]);
+        }
+        told.extend(announced.map(|index| &entries[index]));
+        told
     }
 }
 
@@ -117,25 +126,34 @@ fn calls_of(message: &Value) -> Vec<ToolCall> {
     blocks.iter().filter_map(call).collect()
 }
 
-/// Gives every call a result right after it, and drops results without a call.
+/// Gives every call a result right after it, and drops results without a call. What was said between a call and its result,
+/// as by an announcement that came while the tool worked, is told behind the result.
 pub(crate) fn paired(messages: Vec<Message>) -> Vec<Message> {
     let mut out = Vec::with_capacity(messages.len());
     let mut open: Vec<ToolCall> = Vec::new();
+    let mut between = Vec::new();
     for message in messages {
         match &message {
             Message::ToolResult { call_id, .. } => {
                 let Some(at) = open.iter().position(|call| call.id == *call_id) else { continue };
                 open.remove(at);
+                out.push(message);
+                if open.is_empty() {
+                    out.append(&mut between);
+                }
             }
-            Message::User { .. } => close(&mut open, &mut out),
+            Message::User { .. } if open.is_empty() => out.push(message),
+            Message::User { .. } => between.push(message),
             Message::Assistant { calls, .. } => {
                 close(&mut open, &mut out);
+                out.append(&mut between);
                 open.clone_from(calls);
+                out.push(message);
             }
         }
-        out.push(message);
     }
     close(&mut open, &mut out);
+    out.append(&mut between);
     out
 }
 

@@ -1,9 +1,9 @@
 //! A session that begins with the conversation of another one.
 //!
-//! The decision: what is copied is what the other session's model would be told, as plain history: the active branch without
-//! our marks and without idempotency keys, since no turn of the copy is a turn of ours, and up to the last point at which
-//! every tool call had its result. The option not taken, to copy the file, would answer the copy's messages with the
-//! original's replies, and would show a call as interrupted that is still under way.
+//! The decision: what is copied is what the other session's model would be told, as plain history: the active branch and the
+//! announcements beside it, without our marks and without idempotency keys, since no turn of the copy is a turn of ours, and
+//! up to the last point at which every tool call had its result. The option not taken, to copy the file, would answer the
+//! copy's messages with the original's replies, and would show a call as interrupted that is still under way.
 
 use std::{io, path::Path, time::SystemTime};
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{
     append::{SessionError, released},
     draft::{NewSession, line},
-    entry::{Entry, Kind},
+    entry::Kind,
     format::Transcript,
     jsonl::Jsonl,
     load::read_session,
@@ -68,9 +68,9 @@ pub async fn fork_session(
     forked
 }
 
-/// The lines of a copy of the active branch.
+/// The lines of a copy.
 fn history(session: &Session) -> Vec<u8> {
-    let branch: Vec<&Entry> = session.branch().collect();
+    let branch = session.with_announcements(&session.branch);
     let mut open: Vec<String> = Vec::new();
     let mut settled = 0;
     for (index, entry) in branch.iter().enumerate() {

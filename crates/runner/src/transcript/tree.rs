@@ -25,6 +25,8 @@ pub(super) struct Tree {
 enum Place {
     Root,
     At(usize),
+    /// Named, and perhaps before what was read.
+    Before(Arc<str>),
     Unknown,
 }
 
@@ -51,7 +53,7 @@ pub(super) fn resolve(entries: &[Entry], window: bool) -> Tree {
                     Some(Value::String(id)) => match by_id.get(id.as_str()) {
                         // A control that points forward or nowhere was never in force.
                         Some(target) if *target < index => leaf = Place::At(*target),
-                        None if window => leaf = Place::Unknown,
+                        None if window => leaf = Place::Before(Arc::from(id.as_str())),
                         Some(_) | None => {}
                     },
                     Some(_) | None => {}
@@ -76,6 +78,7 @@ pub(super) fn resolve(entries: &[Entry], window: bool) -> Tree {
     }
     let leaf_id = match leaf {
         Place::At(index) => entries[index].id.clone(),
+        Place::Before(ref id) => Some(Arc::clone(id)),
         Place::Root | Place::Unknown => None,
     };
     let mut branch = Vec::new();
@@ -83,7 +86,7 @@ pub(super) fn resolve(entries: &[Entry], window: bool) -> Tree {
     let cut = loop {
         match leaf {
             Place::Root => break false,
-            Place::Unknown => break true,
+            Place::Before(_) | Place::Unknown => break true,
             Place::At(index) => {
                 if !seen.insert(index) {
                     break true;

@@ -377,6 +377,24 @@ async fn a_writer_that_took_no_lock_is_met_at_the_append() {
 }
 
 #[tokio::test]
+async fn a_writer_in_flight_when_its_attempt_is_dropped_leaves_no_lock_behind() {
+    let site = Site::new();
+    started(&site);
+    let locked = attempt(&site, "r1").await;
+    let writer = locked.writer();
+    // The append waits for the transcript's own lock.
+    let busy = std::fs::File::open(&site.path).unwrap();
+    busy.lock().unwrap();
+    let mut writing = Box::pin(writer.append(Draft::session_info("x"), WriteAs::Metadata, at()));
+    assert!(std::future::poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx).is_pending())).await);
+    drop(locked);
+    busy.unlock().unwrap();
+    assert!(writing.await.is_err());
+    assert!(site.lock_is_free(), "whoever keeps a writer keeps no lock");
+    assert_eq!(site.entries().len(), 2);
+}
+
+#[tokio::test]
 async fn the_way_back_can_wait_for_a_stale_owner() {
     let site = Site::with(LockConfig { stale: Duration::from_millis(30), ..LockConfig::default() });
     started(&site);

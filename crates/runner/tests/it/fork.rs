@@ -79,6 +79,15 @@ async fn the_active_branch_is_copied_up_to_where_nothing_is_open() {
 }
 
 #[tokio::test]
+async fn announcements_beside_the_branch_are_copied_where_they_came() {
+    let site = Site::new();
+    let announce = json!({"type": "custom_message", "id": "a", "parentId": "1", "customType": "x", "content": "child done",
+        "moorline": {"run": "child", "as": "announce"}});
+    write(&site, &[user("1", "", "a"), announce, says("2", "1", "b")]);
+    assert_eq!(forked(&site).await, ["a", "child done", "b"]);
+}
+
+#[tokio::test]
 async fn nothing_said_is_nothing_copied_and_a_session_that_is_there_stays() {
     let site = Site::new();
     assert_eq!(forked(&site).await, Vec::<String>::new());

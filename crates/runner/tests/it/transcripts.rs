@@ -100,6 +100,25 @@ async fn what_was_compacted_is_told_as_its_summary() {
 }
 
 #[tokio::test]
+async fn an_announcement_that_came_while_a_tool_worked_is_told_behind_its_result() {
+    let site = Site::new();
+    write(
+        &site,
+        &[
+            HEADER,
+            r#"{"type":"message","id":"1","parentId":null,"message":{"role":"user","content":"do"}}"#,
+            r#"{"type":"message","id":"2","parentId":"1","message":{"role":"assistant","content":[{"type":"toolCall","id":"c","name":"t","arguments":{}}]}}"#,
+            r#"{"type":"custom_message","id":"a","parentId":"2","customType":"x","content":"child done","moorline":{"run":"child","as":"announce"}}"#,
+            r#"{"type":"message","id":"3","parentId":"2","message":{"role":"toolResult","toolCallId":"c","toolName":"t","content":"result"}}"#,
+            "",
+        ],
+    );
+    let messages = read_session(&site.path).unwrap().messages();
+    assert_eq!(messages.iter().map(Message::text).collect::<Vec<_>>(), ["do", "", "result", "child done"]);
+    assert!(matches!(messages[2], Message::ToolResult { is_error: false, .. }));
+}
+
+#[tokio::test]
 async fn reading_stops_at_what_the_latest_compaction_of_the_branch_kept() {
     let site = Site::new();
     let message = |id: &str, parent: &str| {
