@@ -71,10 +71,9 @@ pub(super) fn decide(signal: &Signal<'_>) -> (Found, Beside) {
         Some(found) => about_target(&scan, found),
         None => by_text(signal, &scan),
     };
-    let stated = scan
-        .delay
-        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(super::signal::LONGEST_DELAY)).ok());
+    let stated = scan.delay.filter(|seconds| seconds.is_finite() && *seconds >= 0.0).and_then(|seconds| {
+        Duration::try_from_secs_f64(seconds.min(super::signal::LONGEST_DELAY.as_secs_f64())).ok()
+    });
     (found, Beside { retry_after: signal.retry_after.or(stated), moved_to: moved_to(Some(&scan)) })
 }
 

@@ -88,9 +88,9 @@ pub(super) fn role(key: &str) -> Role {
             _ => Role::Other,
         },
         7 => match key {
+            "channel" => Role::Channel,
             "message" | "details" | "Message" => Role::Message,
             "errcode" | "subcode" | "numeric" => Role::Code,
-            "channel" => Role::Channel,
             "headers" => Role::Headers,
             "request" | "content" | "options" => Role::Sent,
             "payload" => Role::Payload,

@@ -33,7 +33,7 @@ const MOST_MESSAGES: usize = 6;
 /// A longer word is no code.
 const LONGEST_CODE: usize = 64;
 /// A stated delay beyond this is no answer to "when".
-pub(super) const LONGEST_DELAY: f64 = 30.0 * 24.0 * 3600.0;
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What an error carries.
 #[derive(Debug)]
@@ -212,8 +212,14 @@ impl<'e> Signal<'e> {
     #[inline]
     pub(super) fn number(&mut self, role: Role, number: &Number) {
         match role {
-            Role::DelaySeconds => self.delay(number.as_f64()),
-            Role::DelayMillis => self.delay(number.as_f64().map(|millis| millis / 1000.0)),
+            Role::DelaySeconds => match number.as_u64() {
+                Some(seconds) => self.pause(Duration::from_secs(seconds)),
+                None => self.delay(number.as_f64()),
+            },
+            Role::DelayMillis => match number.as_u64() {
+                Some(millis) => self.pause(Duration::from_millis(millis)),
+                None => self.delay(number.as_f64().map(|millis| millis / 1000.0)),
+            },
             Role::Moved => self.moved(number.as_i64().map(Word::Number)),
             Role::Status => self.status(number.as_u64()),
             Role::Subcode => self.subcode = number.as_i64().map(Word::Number),
@@ -338,10 +344,14 @@ impl<'e> Signal<'e> {
 
     pub(super) fn delay(&mut self, seconds: Option<f64>) {
         if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
-            let delay = Duration::from_secs_f64(seconds.min(LONGEST_DELAY));
-            // Two places that disagree: the longer one is safe under both.
-            self.retry_after = Some(self.retry_after.map_or(delay, |known| known.max(delay)));
+            self.pause(Duration::from_secs_f64(seconds.min(LONGEST_DELAY.as_secs_f64())));
         }
+    }
+
+    fn pause(&mut self, delay: Duration) {
+        let delay = delay.min(LONGEST_DELAY);
+        // Two places that disagree: the longer one is safe under both.
+        self.retry_after = Some(self.retry_after.map_or(delay, |known| known.max(delay)));
     }
 
     fn headers(&mut self, headers: &Value) {
