@@ -21,7 +21,7 @@ pub(super) const TABLE: Table = Table {
     },
     texts: rows! { "bluebubbles";
         GONE {
-            "chat does not exist", "chat not found", "handle does not exist",
+            "chat does not exist", "chat not found", "chatguid not found", "handle does not exist",
             "recipient is not registered", "the recipient is not", "not registered with imessage",
             "can't get chat id", "can't get buddy", "can't get participant", "invalid chat guid",
             "could not find chat", "no chat found", "no participants",

@@ -32,7 +32,7 @@ pub(super) const TABLE: Table = Table {
             "recipient not found", "group not found", "target not found", "thread not found", "member not found",
             "space not found", "contact not found", "webhook not found", "no such channel", "no such user", "no such nick",
             "no such room", "no such chat", "unknown channel", "unknown user", "unknown recipient", "unknown chat",
-            "unknown room", "invalid recipient", "invalid chat", "invalid channel", "invalid user id", "invalid target",
+            "unknown room", "recipient is required", "target is required", "invalid recipient", "invalid chat", "invalid channel", "invalid user id", "invalid target",
             "user has blocked", "user blocked", "blocked by user", "blocked by the user", "recipient has blocked",
             "you are blocked", "you have been blocked", "not a member of", "not in the channel", "not in channel",
             "not in this", "not in the room", "bot is not a member", "bot is not in", "bot was removed", "bot was kicked", "the bot is not",
@@ -51,7 +51,7 @@ pub(super) const TABLE: Table = Table {
         }
         MOVED { "chat has been migrated", "channel has been moved", "user has moved", "address has changed", "mailbox has moved" }
         AUTH {
-            "invalid access token", "invalid token", "invalid bot token", "access token is invalid", "access token invalid",
+            "invalid access token", "invalid token", "invalid bot token", "bot token missing", "bot token is missing", "bot token not configured", "session logged out", "access token is invalid", "access token invalid",
             "access token has expired", "access token expired", "token expired", "token has expired", "token is expired",
             "token is invalid", "token revoked", "token has been revoked", "token was revoked", "invalid authentication",
             "authentication failed", "authentication failure", "authentication required", "authentication error",

@@ -13,7 +13,7 @@ pub(super) const TABLE: Table = Table {
             "InvalidBotApiHost", "BotDisabledByAdmin", "UserNotFound", "WorkflowNotFound", "WorkflowTriggerIsNotEnabled",
         }
         AUTH {
-            "Unauthorized", "NotEnoughPermissions", "Forbidden", "InvalidAuthenticationToken", "invalid_client", "unauthorized_client",
+            "Unauthorized", "NotEnoughPermissions", "Forbidden", "InvalidAuthenticationToken", "invalid_client", "invalid_grant", "unauthorized_client",
             "BotNotRegistered", "AuthorizationFailed", "Authorization_RequestDenied", "DirectApiAuthorizationRequired",
             "AADSTS50020", "AADSTS50034", "AADSTS53003", "AADSTS65001", "AADSTS90002", "AADSTS700016", "AADSTS700027",
             "AADSTS7000215", "AADSTS7000222", "AADSTS7000229",

@@ -52,7 +52,7 @@ pub(super) const TABLE: Table = Table {
             "access_token_invalid", "auth_key_unregistered", "session_revoked", "user_restricted",
         }
         PAYLOAD {
-            "message text is empty", "message must be non-empty", "text must be non-empty", "message is too long",
+            "message text is empty", "empty formatted text", "message must be non-empty", "text must be non-empty", "message is too long",
             "message_too_long", "message_empty", "message caption is too long", "caption is too long",
             "media_caption_too_long", "media_empty", "media_invalid", "can't parse", "entities too long",
             "entity_", "message to be replied not found", "message to reply not found", "reply message not found",

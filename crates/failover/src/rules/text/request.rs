@@ -122,7 +122,7 @@ text_rules! {
         "is too long|too long|too many tokens|exceeds the maximum number of tokens|exceeds maximum length|\
          exceeds the model|exceeded model token limit|maximum prompt length|maximum input length|\
          maximum allowed input length|maximum allowed length|allowed input length|max prompt tokens|\
-         token count exceeds|is longer than|longer than the model|too large for model|exceeds max length|\
+         token count exceeds|is longer than|longer than the model|too large for model|too large for the model|too large for this model|exceeds max length|\
          maximum number of input tokens|input tokens exceeded|tokens too long|max input characters|\
          exceeds the token limit|exceeded the token limit|exceeds token limit|max input length|\
          is too large to process",
@@ -155,7 +155,7 @@ text_rules! {
         => OVERFLOW, TOO_LONG, "https://huggingface.co/docs/text-generation-inference";
     "sum" (alone) ["inputs tokens|input tokens|inputs", "max new tokens|max tokens", "must be|exceed*"]
         => OVERFLOW, TOO_LONG, "https://huggingface.co/docs/text-generation-inference";
-    "range" (alone) ["range of input length should be|input length should be|input length exceed*"]
+    "range" (alone) ["range of input length should be|input length should be|input length exceed*|context overflow"]
         => OVERFLOW, TOO_LONG, "https://help.aliyun.com/en/model-studio/error-code";
     "zh" (alone) [
         "超长|上下文长度|上下文过长|超过最大长度|超出最大长度|输入过长|输入长度|长度超过|长度超出|超过模型|\
@@ -214,7 +214,7 @@ text_rules! {
 text_rules! {
     SHAPE "shape":
     "parameter" (vague) [
-        "rejected the request schema|rejected the request|invalid request|invalid parameter|\
+        "rejected the request schema|rejected the request|request rejected|invalid request|invalid parameter|\
          invalid parameters|invalid params|invalid value|invalid type|invalid argument|invalid arguments|\
          invalid schema|invalid json|invalid input|invalid tool call|invalid tool|\
          invalid format|invalid body|invalid field|malformed|\
@@ -237,7 +237,8 @@ text_rules! {
         => FORMAT.of_this_model(), UNSAID, "https://platform.openai.com/docs/api-reference";
     "argument" (vague) [
         "specified an invalid argument|argument not supported|not supported together|invalid argument|\
-         must be a|must be an|must be one of|should be a|is required|are required|expected a|expected an|\
+         must be a|must be an|must be one of|should be a|cannot be empty|must not be empty|be non empty|have non empty|\
+         is required|are required|expected a|expected an|\
          not of type|is not allowed"
     ]
         => FORMAT, UNSAID, "https://grpc.io/docs/guides/status-codes/";

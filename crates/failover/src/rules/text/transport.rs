@@ -48,7 +48,7 @@ text_rules! {
          cannot connect|can t connect|could not connect|failed to connect|unable to connect|\
          unable to communicate|lost connection|name resolution|nodename nor servname|\
          name or service not known|no such host|getaddrinfo|dns lookup|dns error|could not resolve|\
-         failed to resolve|no route to host|broken pipe|disconnected without|server disconnected|peer closed|\
+         failed to resolve|no route to host|could not be reached|cannot be reached|not reachable|broken pipe|disconnected without|server disconnected|peer closed|\
          remote end closed|closed connection|closed the connection|forcibly closed|incomplete chunked read|\
          premature close|premature end|prematurely|unexpected eof|unexpected end of|end of file|\
          other side closed|stream closed|stream ended|stream was reset|stream error|stream disconnected|\
@@ -82,7 +82,8 @@ text_rules! {
          returned empty|no content was returned|no output was generated|response contained no|response had no|\
          no response body|without content|without any content|without a finish reason|no finish reason|\
          no output generated|no response text|no assistant message|no assistant messages|\
-         did not provide any assistant messages|without any chunks|malformed function call|empty response text"
+         did not provide any assistant messages|without any chunks|malformed function call|empty response text",
+        "!non empty|must be|must have|must not be|cannot be"
     ]
         => EMPTY_RESPONSE, Statuses::UNSAID.and(Statuses::SERVER), "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/2339";
 }
