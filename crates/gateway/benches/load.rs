@@ -18,6 +18,7 @@ use std::{
     fs::DirEntry,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    ops::Range,
     path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -179,8 +180,15 @@ fn session(number: usize) -> String {
     format!("agent:main:s{number}")
 }
 
-/// Many clients send to many sessions; prints what it took.
-fn sends(gateway: &Gateway, what: &str) {
+/// Creates so many sessions from this one on.
+fn create(client: &mut Client<'_>, sessions: Range<usize>) {
+    for number in sessions {
+        client.call("sessions.create", &json!({"key": session(number)}));
+    }
+}
+
+/// Many clients send to many sessions, from this one on; prints what it took.
+fn sends(gateway: &Gateway, from: usize, what: &str) {
     let next = AtomicUsize::new(0);
     let (began, cpu) = (Instant::now(), gateway.cpu());
     let (mut times, refused) = std::thread::scope(|scope| {
@@ -193,7 +201,7 @@ fn sends(gateway: &Gateway, what: &str) {
                         if number >= SENDS {
                             return (times, client.refused);
                         }
-                        let send = json!({"to": session(number % SESSIONS), "message": "hello", "timeoutMs": 120_000});
+                        let send = json!({"to": session(from + number % SESSIONS), "message": "hello", "timeoutMs": 120_000});
                         let asked = Instant::now();
                         assert_eq!(client.call("sessions.send", &send)["replied"], true);
                         times.push(asked.elapsed());
@@ -228,15 +236,15 @@ fn main() {
     let gateway = Gateway::start(dir.path());
     let mut client = Client::new(&gateway);
     let before = gateway.memory();
-    for number in 0..SESSIONS {
-        client.call("sessions.create", &json!({"key": session(number)}));
-    }
+    create(&mut client, 0..SESSIONS);
     let created = gateway.memory();
     println!(
         "memory: {before} KiB at start, {created} KiB with {SESSIONS} sessions: {:.2} KiB a session",
         (created.saturating_sub(before)) as f64 / SESSIONS as f64
     );
-    sends(&gateway, "alone");
+    sends(&gateway, 0, "alone");
+    // Each round has sessions of its own, because a turn in a longer session costs more.
+    create(&mut client, SESSIONS..3 * SESSIONS);
     let mut request = format!("ws://{}/", gateway.address).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {}", gateway.token).parse().unwrap());
     let stream = TcpStream::connect(&gateway.address).unwrap();
@@ -245,13 +253,11 @@ fn main() {
         let subscribe = json!({"jsonrpc": "2.0", "id": id, "method": "events.subscribe"});
         slow.send(Message::text(subscribe.to_string())).unwrap();
     }
-    sends(&gateway, "beside a subscriber that does not read");
+    sends(&gateway, SESSIONS, "beside a subscriber that does not read");
     drop(slow);
-    // State has grown by another round: what is slower here, too, is not the subscriber's doing.
-    sends(&gateway, "alone again");
-    for number in SESSIONS..IDLE_SESSIONS {
-        client.call("sessions.create", &json!({"key": session(number)}));
-    }
+    sends(&gateway, 2 * SESSIONS, "alone again");
+    sends(&gateway, 0, "alone, in the first sessions again");
+    create(&mut client, 3 * SESSIONS..IDLE_SESSIONS);
     println!("memory: {} KiB with {IDLE_SESSIONS} sessions", gateway.memory());
     drop(client);
     // Kept connections end after ten seconds; from then on nobody is connected.

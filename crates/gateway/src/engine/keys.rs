@@ -112,3 +112,23 @@ impl Keys {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_keys_are_forgotten_and_the_same_key_counts_once() {
+        let (keys, session) = (Keys::default(), "agent:main:x".parse().unwrap());
+        let asked = || Asked::message(None, &session, "hello");
+        for number in 0..REMEMBERED + 10 {
+            for _ in 0..2 {
+                keys.remember(&number.to_string(), asked(), None, None);
+            }
+        }
+        let all = keys.lock();
+        assert_eq!((all.known.len(), all.order.len()), (REMEMBERED, REMEMBERED));
+        drop(all);
+        assert!(keys.find("9", &asked()).unwrap().is_none() && keys.find("10", &asked()).unwrap().is_some());
+    }
+}

@@ -137,3 +137,29 @@ impl Run {
         ended.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorline_taxonomy::{Local, Wire};
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_ended_runs_is_bounded_and_open_ones_stay() {
+        let (runs, session) = (Runs::default(), "agent:main:x".parse().unwrap());
+        let open = runs.begin("open", &session);
+        for number in 0..REMEMBERED + 10 {
+            let id = number.to_string();
+            let run = runs.begin(&id, &session);
+            runs.adopt(&id, &session);
+            let turn = runs.enter(&run);
+            runs.end(&id, TurnEnd::failed(Wire::new(Local::Bug, "")));
+            drop(turn);
+        }
+        let all = runs.lock();
+        assert_eq!((all.runs.len(), all.ended.len()), (REMEMBERED + 1, REMEMBERED));
+        assert!(all.parents.is_empty() && all.active.is_empty());
+        assert!(all.runs.contains_key("open") && !all.runs.contains_key("9") && all.runs.contains_key("10"));
+        drop((all, open));
+    }
+}
