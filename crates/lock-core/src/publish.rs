@@ -103,7 +103,7 @@ impl Candidate {
         // On a network file system `flock` may hang; the record then does not claim it.
         let flocked = !target.on_network() && fs::try_flock_exclusive(&file) == Probe::Free;
         step!("acquire.flocked");
-        let id = fs::stat_fd(&file)?.id;
+        let id = kernel::id_fd(&file)?;
         Ok(Self { file, id, nonce, named, mode, flocked, target: target.clone() })
     }
 

@@ -12,7 +12,7 @@ const EXPECTED: [(&str, &str, usize, usize, &str); 11] = [
     ("newfstatat", ".lock.reclaim\"", 1, 1, "no reclaimer of another program is at work"),
     ("openat", "O_TMPFILE", 1, 1, "the candidate"),
     ("flock", "LOCK_EX", 1, 1, "its proof of life"),
-    ("fstat", "S_IFREG|0600", 1, 1, "what identifies it, and the device in its record"),
+    ("statx", "STATX_INO", 1, 1, "what identifies it, and the device in its record"),
     ("pwrite64", "\"{\\n  \\\"pid\\\"", 1, 1, "its record, before it has a name"),
     ("linkat", ".lock\"", 1, 1, "the publish"),
     ("newfstatat", ".lock\"", 1, 1, "release: the file at the path is still ours"),

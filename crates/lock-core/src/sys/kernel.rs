@@ -10,11 +10,11 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags, RenameFlags},
+    fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, StatxFlags},
     io::Errno,
 };
 
-use super::fs::Probe;
+use super::fs::{self, FileId, Probe};
 
 /// `fcntl` command 10 on every Linux architecture (uapi/asm-generic/fcntl.h); the libc crate does not name it.
 const F_SETSIG: libc::c_int = 10;
@@ -44,6 +44,19 @@ pub(crate) fn link_unnamed(file: &File, dir: impl AsFd, name: &OsStr) -> io::Res
         REFUSED.store(true, Ordering::Relaxed);
     }
     Ok(linked?)
+}
+
+/// What identifies a file of our own making. Asked without its times: a kernel that was asked for them owes the file a finer
+/// time at its next change, and a candidate is written right after this. Not for a file at a path: on a network file system
+/// the number alone may come from memory, without a look at what is there now.
+pub(crate) fn id_fd(file: &File) -> io::Result<FileId> {
+    match rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::INO) {
+        Ok(stat) => {
+            Ok(FileId { dev: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), ino: stat.stx_ino })
+        }
+        // Some sandboxes refuse the newer call.
+        Err(_) => Ok(fs::stat_fd(file)?.id),
+    }
 }
 
 /// Swaps two names atomically; neither is ever absent.

@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-use super::fs::Probe;
+use super::fs::{self, FileId, Probe};
 
 pub(crate) fn unnamed_file(_dir: impl AsFd) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
@@ -16,6 +16,10 @@ pub(crate) fn unnamed_file(_dir: impl AsFd) -> io::Result<File> {
 
 pub(crate) fn link_unnamed(_file: &File, _dir: impl AsFd, _name: &OsStr) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn id_fd(file: &File) -> io::Result<FileId> {
+    Ok(fs::stat_fd(file)?.id)
 }
 
 pub(crate) fn exchange(_dir: impl AsFd + Copy, _one: &OsStr, _other: &OsStr) -> io::Result<()> {
