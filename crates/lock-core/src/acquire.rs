@@ -33,7 +33,6 @@ use crate::{
         fork,
         fs::{self, Kind},
         kernel,
-        process::Identity,
     },
     tag::RunTag,
     target::{LaneKey, Target},
@@ -61,7 +60,6 @@ pub(crate) struct Acquisition<'a> {
     target: &'a Target,
     tag: &'a RunTag,
     wait: Wait,
-    identity: Arc<Identity>,
     started: TokioInstant,
     /// A record must stay unchanged this long before it counts as abandoned.
     limits: Limits,
@@ -100,7 +98,6 @@ impl<'a> Acquisition<'a> {
             target,
             tag,
             wait,
-            identity: registry::global().identity(),
             started: TokioInstant::now(),
             limits: Limits { stale: locks.config.stale, grace: if short { SHORT_GRACE } else { GRACE } },
             candidate: None,
@@ -253,7 +250,7 @@ impl<'a> Acquisition<'a> {
             None => Candidate::create(self.target, self.locks.publish_mode)?,
         };
         let max_hold = self.wait.max_hold.unwrap_or(self.locks.config.max_hold);
-        candidate.write(&self.identity, self.tag, max_hold)?;
+        candidate.write(self.tag, max_hold)?;
         match candidate.publish()? {
             Ok(published) => Ok(Look::Acquired(published, None)),
             Err(candidate) => {
@@ -281,11 +278,10 @@ impl<'a> Acquisition<'a> {
         }
         let sighting = Sighting::of(&judged.stat, self.sighting);
         self.sighting = Some(sighting);
-        let identity = Arc::clone(&self.identity);
         // Only a record that says nothing needs to know how old its file is.
         let fresh_ctime_ns = if judged.record.is_complete() { None } else { self.fresh_ctime() };
         let around = Surroundings {
-            identity: &identity,
+            identity: registry::global().identity(),
             network: self.target.on_network(),
             sighting,
             fresh_ctime_ns,
@@ -345,7 +341,7 @@ impl<'a> Acquisition<'a> {
             None => Candidate::create(self.target, self.locks.publish_mode)?,
         };
         let max_hold = self.wait.max_hold.unwrap_or(self.locks.config.max_hold);
-        candidate.write(&self.identity, self.tag, max_hold)?;
+        candidate.write(self.tag, max_hold)?;
         let (mode, guard) = (self.locks.reclaim_mode, self.locks.config.fs_safe_guard);
         match reclaim(self.target, judged, around, &self.limits, mode, guard, candidate)? {
             Reclaimed::Owned(published) => {
@@ -470,11 +466,11 @@ impl<'a> Acquisition<'a> {
     }
 
     fn report_of_seen(&self) -> Report {
-        self.seen.report(self.target, &self.identity, self.started.elapsed())
+        self.seen.report(self.target, registry::global().identity(), self.started.elapsed())
     }
 
     fn report_within(&self, relation: Relation, queue_position: usize) -> Report {
-        own_process_report(self.target, &self.identity, self.started.elapsed(), relation, queue_position)
+        own_process_report(self.target, registry::global().identity(), self.started.elapsed(), relation, queue_position)
     }
 }
 

@@ -183,7 +183,7 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     };
     let judged = Judged::open(file).map_err(unavailable)?;
     let identity = registry::global().identity();
-    let (evidence, judgement) = judge_once(&target, &judged, &identity, config);
+    let (evidence, judgement) = judge_once(&target, &judged, identity, config);
     let record = &judged.record;
     let owner = Owner {
         pid: record.pid,
@@ -213,7 +213,7 @@ pub async fn ask_revoke(path: &Path, config: &LockConfig) -> Result<Revoked, Rev
     let (Some(pid), Some(nonce)) = (record.pid, record.nonce.as_deref()) else {
         return Err(unreachable("its record is not one of ours; end that program's run itself"));
     };
-    let stream = connect(&socket_of(record, pid, &identity))
+    let stream = connect(&socket_of(record, pid, identity))
         .await
         .map_err(|_| {
             let owner_is_gone = pid_alive(evidence.pid) == Some(false);

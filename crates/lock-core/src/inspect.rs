@@ -1,6 +1,6 @@
 //! Looking at locks without touching them: what an operator sees.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use moorline_taxonomy::Owner;
 use serde::Serialize;
@@ -110,7 +110,7 @@ pub(crate) fn view(target: &Target, config: &LockConfig) -> Result<LockView, Loc
     let judged = Judged::open(file)
         .map_err(|source| LockError::unavailable(&target.lock_path(), "inspect", source))?;
     let identity = registry::global().identity();
-    let (evidence, judgement) = judge_once(target, &judged, &identity, config);
+    let (evidence, judgement) = judge_once(target, &judged, identity, config);
     let now = WallMs::now();
     let record = &judged.record;
     let age = record.age(now);
@@ -149,7 +149,7 @@ pub(crate) fn view(target: &Target, config: &LockConfig) -> Result<LockView, Loc
 pub(crate) fn judge_once(
     target: &Target,
     judged: &Judged,
-    identity: &Arc<Identity>,
+    identity: &Identity,
     config: &LockConfig,
 ) -> (crate::judge::Evidence, Judgement) {
     let fresh_ctime_ns = if judged.record.is_complete() {

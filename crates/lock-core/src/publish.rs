@@ -13,12 +13,11 @@ use std::{ffi::OsString, fs::File, io, os::unix::fs::FileExt, time::Duration};
 use crate::{
     failpoint::step,
     nonce::Nonce,
-    record,
+    record, registry,
     sys::{
         clock::WallMs,
         fs::{self, FileId, Probe},
         kernel,
-        process::Identity,
     },
     tag::RunTag,
     target::Target,
@@ -108,9 +107,10 @@ impl Candidate {
     }
 
     /// Writes the record as of now.
-    pub(crate) fn write(&self, identity: &Identity, tag: &RunTag, max_hold: Duration) -> io::Result<()> {
+    pub(crate) fn write(&self, tag: &RunTag, max_hold: Duration) -> io::Result<()> {
+        let process = &registry::global().process().text;
         let bytes =
-            record::write(identity, tag, &self.nonce, WallMs::now(), max_hold, self.id.dev, self.flocked);
+            record::write(process, tag, &self.nonce, WallMs::now(), max_hold, self.id.dev, self.flocked);
         // The fields and so the length are the same each time (a year has four digits until 9999).
         self.file.write_all_at(&bytes, 0)?;
         step!("acquire.written");

@@ -15,6 +15,7 @@ use crate::{
     hold::Hold,
     lane::Lanes,
     nonce::Nonce,
+    record::ProcessText,
     sync::lock,
     sys::{
         fork::{self, Generation},
@@ -26,15 +27,21 @@ use crate::{
 static GLOBAL: LazyLock<Registry> = LazyLock::new(|| Registry {
     lanes: Arc::new(Lanes::new()),
     holds: Mutex::new(HashMap::new()),
-    identity: Mutex::new(None),
+    process: Mutex::new(None),
     background: Background::new(),
 });
 
 pub(crate) struct Registry {
     pub(crate) lanes: Arc<Lanes<LaneKey>>,
     holds: Mutex<HashMap<Nonce, Weak<Hold>>>,
-    identity: Mutex<Option<(Generation, Arc<Identity>)>>,
+    process: Mutex<Option<(Generation, &'static Process)>>,
     pub(crate) background: Background,
+}
+
+/// What this process is, and the text of it in a record.
+pub(crate) struct Process {
+    identity: Identity,
+    pub(crate) text: ProcessText,
 }
 
 pub(crate) fn global() -> &'static Registry {
@@ -42,18 +49,25 @@ pub(crate) fn global() -> &'static Registry {
 }
 
 impl Registry {
-    /// This process's identity; read anew after a fork.
-    pub(crate) fn identity(&self) -> Arc<Identity> {
-        let mut identity = lock(&self.identity);
+    /// This process, as it is judged and as it is written.
+    pub(crate) fn process(&self) -> &'static Process {
+        let mut process = lock(&self.process);
         let generation = fork::generation();
-        match &*identity {
-            Some((known, of_it)) if *known == generation => Arc::clone(of_it),
+        match &*process {
+            Some((known, of_it)) if *known == generation => of_it,
+            // Read anew after a fork. Kept for ever, because there is one of it for each.
             Some(_) | None => {
-                let fresh = Arc::new(Identity::of_this_process());
-                *identity = Some((generation, Arc::clone(&fresh)));
+                let identity = Identity::of_this_process();
+                let text = ProcessText::of(&identity);
+                let fresh = Box::leak(Box::new(Process { identity, text }));
+                *process = Some((generation, fresh));
                 fresh
             }
         }
+    }
+
+    pub(crate) fn identity(&self) -> &'static Identity {
+        &self.process().identity
     }
 
     pub(crate) fn add(&self, hold: &Arc<Hold>) {

@@ -101,7 +101,7 @@ fn sweep_lock(target: &Target, locks: &Inner, dry_run: bool) -> Result<Option<Sw
     };
     let judged = Judged::open(file).map_err(unavailable)?;
     let identity = registry::global().identity();
-    let (_, judgement) = judge_once(target, &judged, &identity, &locks.config);
+    let (_, judgement) = judge_once(target, &judged, identity, &locks.config);
     swept.state = Some(state_word(&judgement));
     swept.stale_reasons.clone_from(&judgement.reasons);
     // Named by nobody: what a waiter for this very lock takes over and keeps, a sweep of a directory does not touch.
@@ -123,12 +123,11 @@ fn sweep_lock(target: &Target, locks: &Inner, dry_run: bool) -> Result<Option<Sw
 
 /// Takes the dead lock over and removes what is then our own.
 fn take_and_release(target: &Target, judged: &Judged, locks: &Inner) -> io::Result<bool> {
-    let identity = registry::global().identity();
     let candidate = Candidate::create(target, locks.publish_mode)?;
     let fresh_ctime_ns = candidate.ctime_ns();
-    candidate.write(&identity, &RunTag::new("sweep"), locks.config.max_hold)?;
+    candidate.write(&RunTag::new("sweep"), locks.config.max_hold)?;
     let around = Surroundings {
-        identity: &identity,
+        identity: registry::global().identity(),
         network: target.on_network(),
         sighting: Sighting::of(&judged.stat, None),
         fresh_ctime_ns,
