@@ -470,7 +470,13 @@ impl<'a> Acquisition<'a> {
     }
 
     fn report_within(&self, relation: Relation, queue_position: usize) -> Report {
-        own_process_report(self.target, registry::global().identity(), self.started.elapsed(), relation, queue_position)
+        own_process_report(
+            self.target,
+            registry::global().identity(),
+            self.started.elapsed(),
+            relation,
+            queue_position,
+        )
     }
 }
 

@@ -5,6 +5,7 @@
 //! empty directory or a file) is respected for as long as it is there: those programs fail closed on purpose.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Write},
 };
@@ -53,14 +54,14 @@ impl Guard {
         }
     }
 
-    fn furnish(target: &Target, private: &std::ffi::OsStr) -> io::Result<File> {
+    fn furnish(target: &Target, private: &OsStr) -> io::Result<File> {
         let Some(dir) = fs::open_to_judge(target.dir(), private)? else {
             return Err(io::ErrorKind::NotFound.into());
         };
         if fs::try_flock_exclusive(&dir) != Probe::Free {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let mut owner = fs::create_new(&dir, OWNER.as_ref())?;
+        let mut owner = fs::create_new(&dir, OWNER)?;
         writeln!(owner, "{{\"pid\": {}, \"program\": \"moorline\"}}", std::process::id())?;
         Ok(dir)
     }
@@ -103,7 +104,7 @@ pub(crate) fn look(target: &Target) -> io::Result<Standing> {
     }
     let Some(file) = fs::open_to_judge(target.dir(), target.guard_name())? else { return Ok(Standing::None) };
     let says = if stat.kind == Kind::Directory {
-        match fs::open_to_judge(&file, OWNER.as_ref())? {
+        match fs::open_to_judge(&file, OWNER)? {
             Some(owner) => {
                 let says = String::from_utf8_lossy(&fs::read_bounded(&owner)?)
                     .trim()
@@ -139,13 +140,13 @@ fn clear_orphan(target: &Target, dir: &File) -> io::Result<bool> {
 
 /// Whether a private guard directory has its `owner.json`, which its maker writes under its `flock`.
 pub(crate) fn is_furnished(dir: &File) -> bool {
-    matches!(fs::stat_at(dir, OWNER.as_ref()), Ok(Some(_)))
+    matches!(fs::stat_at(dir, OWNER), Ok(Some(_)))
 }
 
 /// Removes a private guard directory; what cannot be removed is litter that a sweep finds.
-pub(crate) fn remove_private(target: &Target, name: &std::ffi::OsStr) {
+pub(crate) fn remove_private(target: &Target, name: &OsStr) {
     if let Ok(Some(dir)) = fs::open_to_judge(target.dir(), name) {
-        let _ = fs::unlink_at(&dir, OWNER.as_ref());
+        let _ = fs::unlink_at(&dir, OWNER);
     }
     let _ = fs::remove_dir_at(target.dir(), name);
 }

@@ -8,7 +8,11 @@
 //! exchange is checked once more, and if it is not the judged file it is put straight back. What is held while a
 //! reclaimer is stopped or killed dies with its descriptors.
 
-use std::{ffi::OsStr, io, os::fd::AsFd};
+use std::{
+    ffi::OsStr,
+    io,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+};
 
 use crate::{
     evidence::{Judged, Surroundings, judge_now},
@@ -137,7 +141,7 @@ fn put_away(target: &Target, judged: &Judged, aside: &OsStr) {
         let _ = fs::unlink_at(target.dir(), aside);
         return;
     }
-    let mut kept = target.lock_name().to_owned();
+    let mut kept = OsStr::from_bytes(target.lock_name().to_bytes()).to_owned();
     kept.push(format!(".kept-{}", Nonce::fresh()));
     if kernel::rename_noreplace(target.dir(), aside, &kept).is_ok() {
         tracing::warn!(lock = %target.lock_path().display(), ?kept, "what stood in the lock's place was no lock; it is kept");

@@ -282,8 +282,15 @@ mod tests {
     #[test]
     fn what_is_written_is_what_other_programs_expect() {
         let tag = RunTag::new("run-1").in_session("agent:main:x");
-        let bytes =
-            write(&ProcessText::of(&identity()), &tag, &nonce(), WallMs(1_764_000_000_123), Duration::from_secs(300), 9, true);
+        let bytes = write(
+            &ProcessText::of(&identity()),
+            &tag,
+            &nonce(),
+            WallMs(1_764_000_000_123),
+            Duration::from_secs(300),
+            9,
+            true,
+        );
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(
             text.starts_with("{\n  \"pid\": 42,\n  \"createdAt\": \"2025-11-24T16:00:00.123Z\",\n  \"maxHoldMs\": 300000,\n  \"starttime\": 7,\n  \"nonce\": \"000102030405060708090a0b0c0d0e0f\","),

@@ -4,13 +4,13 @@
 //! a rename above can lead a later step elsewhere. Any file name works; this crate knows no key syntax.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::{CStr, CString, OsStr, OsString},
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     io,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// The suffix of a lock file.
 const LOCK: &str = ".lock";
+/// The suffix of the guard that other programs put around a reclaim.
+const GUARD: &str = ".lock.reclaim";
 
 /// A file whose sidecar lock can be acquired. Cheap to clone.
 #[derive(Clone)]
@@ -30,8 +32,9 @@ pub struct Target(Arc<Inner>);
 struct Inner {
     dir: OwnedFd,
     dir_path: PathBuf,
-    lock_name: OsString,
-    guard_name: OsString,
+    /// These two as the kernel takes them: each acquisition names them four times.
+    lock_name: CString,
+    guard_name: CString,
     key: LaneKey,
     network: bool,
 }
@@ -47,9 +50,9 @@ pub(crate) struct LaneKey {
 
 impl LaneKey {
     fn new(dir: fs::FileId, name: &OsStr) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (dir, name).hash(&mut hasher);
-        Self { hash: hasher.finish(), dir, name: name.into() }
+        // Keyed at random: whoever chooses file names must not be able to choose ones that collide.
+        static KEYED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self { hash: KEYED.hash_one((dir, name)), dir, name: name.into() }
     }
 }
 
@@ -102,11 +105,14 @@ impl Target {
         }
         let dir_id = fs::stat_fd(&dir).map_err(|source| io("inspect directory", source))?.id;
         let network = kernel::is_network(&dir).map_err(|source| io("inspect file system", source))?;
-        let lock_name = with_suffix(name, LOCK);
+        let named = |suffix: &str| {
+            CString::new([name.as_bytes(), suffix.as_bytes()].concat())
+                .map_err(|source| io("resolve", source.into()))
+        };
         Ok(Self(Arc::new(Inner {
-            guard_name: with_suffix(&lock_name, ".reclaim"),
+            lock_name: named(LOCK)?,
+            guard_name: named(GUARD)?,
             key: LaneKey::new(dir_id, name),
-            lock_name,
             dir,
             dir_path,
             network,
@@ -130,7 +136,7 @@ impl Target {
     /// Path of its lock.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
-        self.0.dir_path.join(&self.0.lock_name)
+        self.0.dir_path.join(OsStr::from_bytes(self.0.lock_name.to_bytes()))
     }
 
     /// Whether the file is on a network file system, where the lock only reports (see docs/operator-guide.md).
@@ -151,11 +157,11 @@ impl Target {
         &self.0.key.name
     }
 
-    pub(crate) fn lock_name(&self) -> &OsStr {
+    pub(crate) fn lock_name(&self) -> &CStr {
         &self.0.lock_name
     }
 
-    pub(crate) fn guard_name(&self) -> &OsStr {
+    pub(crate) fn guard_name(&self) -> &CStr {
         &self.0.guard_name
     }
 
@@ -195,15 +201,8 @@ pub(crate) fn is_aside(name: &OsStr) -> bool {
 
 /// The file name without the lock suffix.
 pub(crate) fn strip_lock(name: &OsStr) -> Option<OsString> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
     name.as_bytes()
         .strip_suffix(LOCK.as_bytes())
         .filter(|rest| !rest.is_empty())
-        .map(|rest| OsString::from_vec(rest.to_vec()))
-}
-
-fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
-    let mut name = name.to_owned();
-    name.push(suffix);
-    name
+        .map(|rest| OsStr::from_bytes(rest).to_owned())
 }

@@ -1,7 +1,6 @@
 //! File-system calls of the protocol, relative to a directory descriptor.
 
 use std::{
-    ffi::OsStr,
     fs::File,
     io::{self, Read},
     os::fd::{AsFd, OwnedFd},
@@ -10,6 +9,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::path::Arg;
 
 /// The largest lock file that is read. Ours is under 1 KiB; what is larger is not a lock file.
 pub(crate) const MAX_RECORD: u64 = 64 * 1024;
@@ -78,7 +78,7 @@ pub(crate) fn stat_fd(fd: impl AsFd) -> io::Result<Stat> {
 }
 
 /// `lstat` of a name; `None` when nothing is there.
-pub(crate) fn stat_at(dir: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> {
+pub(crate) fn stat_at(dir: impl AsFd, name: impl Arg) -> io::Result<Option<Stat>> {
     match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(raw) => Ok(Some(stat_of(&raw))),
         Err(rustix::io::Errno::NOENT) => Ok(None),
@@ -88,7 +88,7 @@ pub(crate) fn stat_at(dir: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> 
 
 /// Opens a name for judging: read-only (a judge never looks like a writer), not through a symlink, not blocking on a
 /// FIFO. `None` when nothing is there.
-pub(crate) fn open_to_judge(dir: impl AsFd, name: &OsStr) -> io::Result<Option<File>> {
+pub(crate) fn open_to_judge(dir: impl AsFd, name: impl Arg + Copy) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     loop {
         match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
@@ -101,7 +101,7 @@ pub(crate) fn open_to_judge(dir: impl AsFd, name: &OsStr) -> io::Result<Option<F
 }
 
 /// Opens a name read-write, creating it with mode 0600 if it is absent; not through a symlink.
-pub(crate) fn open_to_append(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+pub(crate) fn open_to_append(dir: impl AsFd, name: impl Arg) -> io::Result<File> {
     let flags = OFlags::RDWR
         | OFlags::APPEND
         | OFlags::CREATE
@@ -113,7 +113,7 @@ pub(crate) fn open_to_append(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
 }
 
 /// Creates a name that must not exist, mode 0600.
-pub(crate) fn create_new(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+pub(crate) fn create_new(dir: impl AsFd, name: impl Arg) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::openat(dir, name, flags, OWNER_ONLY)?))
 }
@@ -141,23 +141,23 @@ pub(crate) fn read_bounded(file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn unlink_at(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+pub(crate) fn unlink_at(dir: impl AsFd, name: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?)
 }
 
-pub(crate) fn remove_dir_at(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+pub(crate) fn remove_dir_at(dir: impl AsFd, name: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?)
 }
 
-pub(crate) fn make_dir_at(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+pub(crate) fn make_dir_at(dir: impl AsFd, name: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?)
 }
 
-pub(crate) fn link_at(dir: impl AsFd + Copy, from: &OsStr, to: &OsStr) -> io::Result<()> {
+pub(crate) fn link_at(dir: impl AsFd + Copy, from: impl Arg, to: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::linkat(dir, from, dir, to, AtFlags::empty())?)
 }
 
-pub(crate) fn rename_at(dir: impl AsFd + Copy, from: &OsStr, to: &OsStr) -> io::Result<()> {
+pub(crate) fn rename_at(dir: impl AsFd + Copy, from: impl Arg, to: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::renameat(dir, from, dir, to)?)
 }
 

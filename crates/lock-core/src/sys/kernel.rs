@@ -2,7 +2,6 @@
 //! system types.
 
 use std::{
-    ffi::OsStr,
     fs::File,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
@@ -12,6 +11,7 @@ use std::{
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, StatxFlags},
     io::Errno,
+    path::Arg,
 };
 
 use super::fs::{self, FileId, Probe};
@@ -22,17 +22,17 @@ const F_SETSIG: libc::c_int = 10;
 /// An unnamed file in `dir`, mode 0600. It leaves nothing behind when its process is killed before it is linked.
 pub(crate) fn unnamed_file(dir: impl AsFd) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::openat(dir, ".", flags, Mode::from_raw_mode(0o600))?))
+    Ok(File::from(rustix::fs::openat(dir, c".", flags, Mode::from_raw_mode(0o600))?))
 }
 
 /// Gives an unnamed file its name; fails with `AlreadyExists` when the name is taken. Works once per file: the kernel
 /// refuses to link a file again whose last name was removed.
-pub(crate) fn link_unnamed(file: &File, dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+pub(crate) fn link_unnamed(file: &File, dir: impl AsFd, name: impl Arg + Copy) -> io::Result<()> {
     // By the descriptor alone, which costs half of the way through `/proc`. Before Linux 6.10 that takes
     // CAP_DAC_READ_SEARCH, and since then the credentials that opened the file; `/proc` takes neither.
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if !REFUSED.load(Ordering::Relaxed) {
-        match rustix::fs::linkat(file, "", &dir, name, AtFlags::EMPTY_PATH) {
+        match rustix::fs::linkat(file, c"", &dir, name, AtFlags::EMPTY_PATH) {
             Ok(()) => return Ok(()),
             Err(Errno::EXIST) => return Err(Errno::EXIST.into()),
             Err(_) => {}
@@ -60,12 +60,12 @@ pub(crate) fn id_fd(file: &File) -> io::Result<FileId> {
 }
 
 /// Swaps two names atomically; neither is ever absent.
-pub(crate) fn exchange(dir: impl AsFd + Copy, one: &OsStr, other: &OsStr) -> io::Result<()> {
+pub(crate) fn exchange(dir: impl AsFd + Copy, one: impl Arg, other: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::renameat_with(dir, one, dir, other, RenameFlags::EXCHANGE)?)
 }
 
 /// Renames unless the new name is taken (`AlreadyExists`).
-pub(crate) fn rename_noreplace(dir: impl AsFd + Copy, from: &OsStr, to: &OsStr) -> io::Result<()> {
+pub(crate) fn rename_noreplace(dir: impl AsFd + Copy, from: impl Arg, to: impl Arg) -> io::Result<()> {
     Ok(rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)?)
 }
 

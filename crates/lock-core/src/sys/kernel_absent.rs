@@ -2,11 +2,12 @@
 //! Untested; it exists so that a runner that embeds the lock still compiles.
 
 use std::{
-    ffi::OsStr,
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd},
 };
+
+use rustix::path::Arg;
 
 use super::fs::{self, FileId, Probe};
 
@@ -14,7 +15,7 @@ pub(crate) fn unnamed_file(_dir: impl AsFd) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn link_unnamed(_file: &File, _dir: impl AsFd, _name: &OsStr) -> io::Result<()> {
+pub(crate) fn link_unnamed(_file: &File, _dir: impl AsFd, _name: impl Arg) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -22,11 +23,11 @@ pub(crate) fn id_fd(file: &File) -> io::Result<FileId> {
     Ok(fs::stat_fd(file)?.id)
 }
 
-pub(crate) fn exchange(_dir: impl AsFd + Copy, _one: &OsStr, _other: &OsStr) -> io::Result<()> {
+pub(crate) fn exchange(_dir: impl AsFd + Copy, _one: impl Arg, _other: impl Arg) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn rename_noreplace(_dir: impl AsFd + Copy, _from: &OsStr, _to: &OsStr) -> io::Result<()> {
+pub(crate) fn rename_noreplace(_dir: impl AsFd + Copy, _from: impl Arg, _to: impl Arg) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
