@@ -10,13 +10,16 @@
 //! file under every schedule shuttle finds.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map},
+    collections::VecDeque,
     future::poll_fn,
     hash::Hash,
     task::{Poll, Waker},
 };
 
-use crate::sync::{Arc, Mutex, lock};
+use crate::{
+    prehashed::PrehashedMap,
+    sync::{Arc, Mutex, lock},
+};
 
 /// All lanes of one process.
 pub(crate) struct Lanes<K> {
@@ -24,7 +27,7 @@ pub(crate) struct Lanes<K> {
 }
 
 struct State<K> {
-    lanes: HashMap<K, Lane>,
+    lanes: PrehashedMap<K, Lane>,
     /// How many of them have no head.
     idle: usize,
 }
@@ -58,8 +61,8 @@ struct Entry {
 ///
 /// It keeps what it was told when it became the head, so that an acquisition that meets nobody looks its lane up twice: on
 /// the way in and on the way out.
-pub(crate) struct Ticket<K: Eq + Hash + Clone> {
-    lanes: Arc<Lanes<K>>,
+pub(crate) struct Ticket<K: Eq + Hash + Clone + 'static> {
+    lanes: &'static Lanes<K>,
     key: K,
     id: u64,
     head: Option<Head>,
@@ -79,20 +82,19 @@ pub(crate) struct SameRun;
 
 impl<K: Eq + Hash + Clone> Lanes<K> {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State { lanes: HashMap::new(), idle: 0 }) }
+        Self { state: Mutex::new(State { lanes: PrehashedMap::default(), idle: 0 }) }
     }
 
     /// Takes the last place of the lane of `key`; refused when `run` itself is the head, for it would wait for itself.
-    pub(crate) fn enter(self: &Arc<Self>, key: &K, run: &Arc<str>) -> Result<Ticket<K>, SameRun> {
+    pub(crate) fn enter(&'static self, key: &K, run: &Arc<str>) -> Result<Ticket<K>, SameRun> {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
-        let lane = match state.lanes.entry(key.clone()) {
-            hash_map::Entry::Occupied(lane) => {
-                let lane = lane.into_mut();
+        let lane = match state.lanes.get_mut(key) {
+            Some(lane) => {
                 state.idle -= usize::from(lane.head.is_none());
                 lane
             }
-            hash_map::Entry::Vacant(place) => place.insert(Lane::default()),
+            None => state.lanes.entry(key.clone()).or_default(),
         };
         if lane.head.as_ref().is_some_and(|head| head.run == *run) {
             return Err(SameRun);
@@ -111,7 +113,7 @@ impl<K: Eq + Hash + Clone> Lanes<K> {
             }
         };
         drop(guard);
-        Ok(Ticket { lanes: Arc::clone(self), key: key.clone(), id, head, others_wait: None })
+        Ok(Ticket { lanes: self, key: key.clone(), id, head, others_wait: None })
     }
 }
 
@@ -196,9 +198,7 @@ impl<K: Eq + Hash + Clone> Drop for Ticket<K> {
         let waker = {
             let mut guard = lock(&self.lanes.state);
             let state = &mut *guard;
-            // By `entry`, because a lane that is left empty is removed at this same place.
-            let hash_map::Entry::Occupied(mut place) = state.lanes.entry(self.key.clone()) else { return };
-            let lane = place.get_mut();
+            let Some(lane) = state.lanes.get_mut(&self.key) else { return };
             if !lane.is_head(self.id) {
                 lane.waiting.retain(|entry| entry.id != self.id);
                 return;
@@ -212,7 +212,7 @@ impl<K: Eq + Hash + Clone> Drop for Ticket<K> {
                 Some(next) => next.waker.take(),
                 None => {
                     if lane.turns == 0 && !lane.owes_a_turn {
-                        place.remove();
+                        state.lanes.remove(&self.key);
                     } else {
                         state.idle += 1;
                         state.sweep();

@@ -35,6 +35,7 @@ mod locks;
 mod nonce;
 mod observer;
 mod obstacle;
+mod prehashed;
 mod publish;
 mod reclaim;
 mod record;

@@ -5,16 +5,14 @@
 //! per user), and a lock that this process holds must be known as its own whoever acquired it. Two copies of this crate
 //! in one program are two registries; the kernel's evidence keeps them apart correctly.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, Weak},
-};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use crate::{
     background::Background,
     hold::Hold,
     lane::Lanes,
     nonce::Nonce,
+    prehashed::PrehashedMap,
     record::ProcessText,
     sync::lock,
     sys::{
@@ -25,15 +23,15 @@ use crate::{
 };
 
 static GLOBAL: LazyLock<Registry> = LazyLock::new(|| Registry {
-    lanes: Arc::new(Lanes::new()),
-    holds: Mutex::new(HashMap::new()),
+    lanes: Lanes::new(),
+    holds: Mutex::new(PrehashedMap::default()),
     process: Mutex::new(None),
     background: Background::new(),
 });
 
 pub(crate) struct Registry {
-    pub(crate) lanes: Arc<Lanes<LaneKey>>,
-    holds: Mutex<HashMap<Nonce, Weak<Hold>>>,
+    pub(crate) lanes: Lanes<LaneKey>,
+    holds: Mutex<PrehashedMap<Nonce, Weak<Hold>>>,
     process: Mutex<Option<(Generation, &'static Process)>>,
     pub(crate) background: Background,
 }
