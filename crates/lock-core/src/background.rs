@@ -41,6 +41,10 @@ pub(crate) struct Background {
 struct Agenda {
     entries: BTreeMap<(Instant, u64), Due>,
     next: u64,
+    /// When the holds of this process are looked through; none of them is due before. The end of one that was released stays
+    /// until it has passed: entering and taking back each hold would cost every acquisition, looking through them costs
+    /// this thread alone, a few times in `maxHoldMs`.
+    holds_at: Option<Instant>,
     /// When the thread wakes anyway; `None` while it sleeps without a timeout. What is due later need not wake it. The moment
     /// of an entry that was taken back stays until it has passed: one wake-up for nothing then, where otherwise a hold
     /// shorter than the thread takes to wake would wake it, and so would the next one.
@@ -52,22 +56,41 @@ struct Running {
     wake: OwnedFd,
 }
 
+impl Running {
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
 impl Agenda {
     /// Enters something; whether the thread has to be woken to know of it.
     fn enter(&mut self, at: Instant, due: Due) -> (DueId, bool) {
         let id = self.next;
         self.next += 1;
         self.entries.insert((at, id), due);
-        let wake = self.wakes_at.is_none_or(|wakes_at| at < wakes_at);
-        if wake {
+        (DueId(at, id), self.wake_at(at))
+    }
+
+    /// A hold is due at a moment; whether the thread has to be woken to know of it.
+    fn expect(&mut self, at: Instant) -> bool {
+        if self.holds_at.is_some_and(|first| first <= at) {
+            return false;
+        }
+        self.holds_at = Some(at);
+        self.wake_at(at)
+    }
+
+    fn wake_at(&mut self, at: Instant) -> bool {
+        let sooner = self.wakes_at.is_none_or(|wakes_at| at < wakes_at);
+        if sooner {
             self.wakes_at = Some(at);
         }
-        (DueId(at, id), wake)
+        sooner
     }
 
     /// Until when the thread sleeps, made known before it does so that a later entry need not wake it.
     fn sleep_until(&mut self, now: Instant) -> Option<Instant> {
-        let first = self.entries.keys().next().map(|(at, _)| *at);
+        let first = self.entries.keys().next().map(|(at, _)| *at).into_iter().chain(self.holds_at).min();
         self.wakes_at = first.or(self.wakes_at.filter(|at| *at > now));
         self.wakes_at
     }
@@ -76,8 +99,6 @@ impl Agenda {
 /// What the thread does at a moment.
 #[derive(Clone)]
 pub(crate) enum Due {
-    /// The hold lasts longer than it should.
-    HoldExceeded(std::sync::Weak<Hold>),
     /// Revoke and release, when the append in flight is done.
     Revoke(Arc<Hold>),
     /// A sleeper may have to look again.
@@ -210,9 +231,17 @@ impl Background {
         let running = self.running()?;
         let (id, wake) = lock(&self.agenda).enter(at, due);
         if wake {
-            let _ = rustix::io::write(&running.wake, &1u64.to_ne_bytes());
+            running.wake();
         }
         Some(id)
+    }
+
+    /// A hold of the registry lasts too long, or once more, at a moment.
+    pub(crate) fn expect(&'static self, at: Instant) {
+        let Some(running) = self.running() else { return };
+        if lock(&self.agenda).expect(at) {
+            running.wake();
+        }
     }
 
     pub(crate) fn cancel(&self, id: DueId) {
@@ -265,7 +294,27 @@ impl Background {
             if let Some(inotify) = &running.inotify {
                 self.dispatch(inotify);
             }
+            self.look_through_holds();
             self.do_what_is_due();
+        }
+    }
+
+    fn look_through_holds(&'static self) {
+        let now = Instant::now();
+        let over = {
+            let mut agenda = lock(&self.agenda);
+            if agenda.holds_at.is_none_or(|first| first > now) {
+                return;
+            }
+            // A hold that is not in the registry yet is expected after this.
+            let holds = crate::registry::global().all();
+            let (over, later): (Vec<_>, Vec<_>) =
+                holds.into_iter().partition(|hold| hold.due().is_some_and(|due| due <= now));
+            agenda.holds_at = later.iter().filter_map(|hold| hold.due()).min();
+            over
+        };
+        for hold in over {
+            hold.hold_exceeded();
         }
     }
 
@@ -292,11 +341,6 @@ impl Background {
                 }
             };
             match due {
-                Due::HoldExceeded(hold) => {
-                    if let Some(hold) = hold.upgrade() {
-                        hold.hold_exceeded();
-                    }
-                }
                 Due::Revoke(hold) => {
                     if !hold.try_release() {
                         self.after(RETRY_REVOKE, Due::Revoke(hold));
@@ -328,23 +372,34 @@ mod tests {
 
     #[test]
     fn short_holds_wake_the_thread_once_and_an_earlier_end_wakes_it_again() {
-        let due = || Due::HoldExceeded(std::sync::Weak::new());
+        let (mut agenda, start) = (Agenda::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(agenda.expect(after(300)));
+        assert_eq!(agenda.sleep_until(start), Some(after(300)));
+        for second in 1..4 {
+            assert!(!agenda.expect(after(300 + second)), "it looks before that in any case");
+        }
+        assert!(agenda.expect(after(10)));
+        assert_eq!(agenda.sleep_until(start), Some(after(10)));
+        // Looked through, and nobody holds anything any more.
+        agenda.holds_at = None;
+        assert_eq!(agenda.sleep_until(after(10)), None, "what has passed wakes nobody");
+        assert!(agenda.expect(after(400)));
+    }
+
+    #[test]
+    fn an_entry_that_is_taken_back_wakes_the_thread_at_most_once() {
+        let due = || Due::Tick(std::sync::Weak::new());
         let (mut agenda, start) = (Agenda::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         let (first, wake) = agenda.enter(after(300), due());
         assert!(wake);
-        // The hold is over before the thread has looked.
         agenda.entries.remove(&(first.0, first.1));
         assert_eq!(agenda.sleep_until(start), Some(after(300)));
-        for second in 1..4 {
-            let (id, wake) = agenda.enter(after(300 + second), due());
-            assert!(!wake, "it looks before that in any case");
-            agenda.entries.remove(&(id.0, id.1));
-        }
-        assert!(agenda.enter(after(10), due()).1);
-        assert_eq!(agenda.sleep_until(start), Some(after(10)));
+        assert!(!agenda.enter(after(301), due()).1, "it looks before that in any case");
+        assert!(agenda.expect(after(10)) && agenda.enter(after(5), due()).1);
+        assert_eq!(agenda.sleep_until(start), Some(after(5)));
         agenda.entries.clear();
-        assert_eq!(agenda.sleep_until(after(10)), None, "what has passed wakes nobody");
-        assert!(agenda.enter(after(400), due()).1);
+        assert_eq!(agenda.sleep_until(after(5)), Some(after(10)));
     }
 }

@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    background::{Due, DueId},
+    background::Due,
     config::OnHoldExceeded,
     error::{LockError, LostHow},
     failpoint::step,
@@ -64,7 +64,8 @@ pub(crate) struct Hold {
     external_writer: AtomicBool,
     /// Each reads its end of file once every process that inherited the descriptor has closed it.
     witnesses: Mutex<Vec<io::PipeReader>>,
-    exceeded: Mutex<Option<DueId>>,
+    /// When it lasts too long, or once more; `None` never.
+    due: Mutex<Option<Instant>>,
     taken_over: Option<Box<TakenOver>>,
 }
 
@@ -93,6 +94,8 @@ impl Hold {
     ) -> Arc<Self> {
         let Acquired { published, taken_over, creator } = acquired;
         let now = Instant::now();
+        // A hold beyond what an `Instant` can say never ends.
+        let due = now.checked_add(max_hold);
         let hold = Arc::new(Self {
             target,
             id: published.id,
@@ -107,15 +110,14 @@ impl Hold {
             lost_changed: Notify::new(),
             external_writer: AtomicBool::new(false),
             witnesses: Mutex::new(Vec::new()),
-            exceeded: Mutex::new(None),
+            due: Mutex::new(due),
             taken_over,
         });
         let registry = registry::global();
         registry.add(&hold);
-        // A hold beyond what an `Instant` can say never ends.
-        *lock(&hold.exceeded) = now
-            .checked_add(max_hold)
-            .and_then(|end| registry.background.at(end, Due::HoldExceeded(Arc::downgrade(&hold))));
+        if let Some(due) = due {
+            registry.background.expect(due);
+        }
         hold
     }
 
@@ -146,7 +148,12 @@ impl Hold {
 
     /// Whether nothing is left to release.
     pub(crate) fn is_released(&self) -> bool {
-        lock(&self.gate).file.is_none()
+        self.lost_how() == Some(LostHow::Released) || lock(&self.gate).file.is_none()
+    }
+
+    /// When the watchdog has to report it next.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        *lock(&self.due)
     }
 
     /// Whether children inherited the descriptor.
@@ -308,6 +315,7 @@ impl Hold {
 
     /// Asked by the background thread, which must not wait for a write: a gate that is taken is a hold that lasts.
     pub(crate) fn hold_exceeded(self: &Arc<Self>) {
+        *lock(&self.due) = None;
         if self.gate_now().is_some_and(|gate| gate.file.is_none()) {
             return;
         }
@@ -323,10 +331,10 @@ impl Hold {
         match self.on_hold_exceeded {
             OnHoldExceeded::Report => {
                 // Reported again each time the same span has passed.
-                let again = registry::global()
-                    .background
-                    .after(self.max_hold, Due::HoldExceeded(Arc::downgrade(self)));
-                *lock(&self.exceeded) = again;
+                if let Some(again) = Instant::now().checked_add(self.max_hold) {
+                    *lock(&self.due) = Some(again);
+                    registry::global().background.expect(again);
+                }
             }
             OnHoldExceeded::Revoke => self.revoke(LostHow::HoldExceeded),
         }
@@ -398,11 +406,7 @@ impl Hold {
         } else {
             self.lose(LostHow::Replaced);
         }
-        let registry = registry::global();
-        registry.remove(&self.nonce);
-        if let Some(due) = lock(&self.exceeded).take() {
-            registry.background.cancel(due);
-        }
+        registry::global().remove(&self.nonce);
         // Unlinked first, closed second: a waiter that sees the file closed finds the path free.
         gate.file = None;
         gate.ticket = None;
