@@ -63,7 +63,7 @@ pub(crate) struct Acquisition<'a> {
     started: TokioInstant,
     /// A record must stay unchanged this long before it counts as abandoned.
     limits: Limits,
-    candidate: Option<Candidate>,
+    candidate: Option<Candidate<'a>>,
     /// No look was taken yet.
     first: bool,
     sighting: Option<Sighting>,

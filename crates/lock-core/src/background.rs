@@ -223,11 +223,7 @@ impl Background {
     /// Enters something to do after `delay`.
     pub(crate) fn after(&'static self, delay: Duration, due: Due) -> Option<DueId> {
         // A delay beyond what an `Instant` can hold never comes.
-        self.at(Instant::now().checked_add(delay)?, due)
-    }
-
-    /// Enters something to do at a moment.
-    pub(crate) fn at(&'static self, at: Instant, due: Due) -> Option<DueId> {
+        let at = Instant::now().checked_add(delay)?;
         let running = self.running()?;
         let (id, wake) = lock(&self.agenda).enter(at, due);
         if wake {

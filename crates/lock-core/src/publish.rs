@@ -39,7 +39,7 @@ pub enum PublishMode {
     Link,
 }
 
-pub(crate) struct Candidate {
+pub(crate) struct Candidate<'t> {
     file: File,
     id: FileId,
     nonce: Nonce,
@@ -47,7 +47,7 @@ pub(crate) struct Candidate {
     named: Option<PrivateName>,
     mode: PublishMode,
     flocked: bool,
-    target: Target,
+    target: &'t Target,
 }
 
 /// A lock file of ours that has the lock's name.
@@ -79,8 +79,8 @@ impl Drop for PrivateName {
     }
 }
 
-impl Candidate {
-    pub(crate) fn create(target: &Target, mode: PublishMode) -> io::Result<Self> {
+impl<'t> Candidate<'t> {
+    pub(crate) fn create(target: &'t Target, mode: PublishMode) -> io::Result<Self> {
         let nonce = Nonce::fresh();
         let unnamed = match mode {
             PublishMode::Unnamed => match kernel::unnamed_file(target.dir()) {
@@ -103,7 +103,7 @@ impl Candidate {
         let flocked = !target.on_network() && fs::try_flock_exclusive(&file) == Probe::Free;
         step!("acquire.flocked");
         let id = kernel::id_fd(&file)?;
-        Ok(Self { file, id, nonce, named, mode, flocked, target: target.clone() })
+        Ok(Self { file, id, nonce, named, mode, flocked, target })
     }
 
     /// Writes the record as of now.

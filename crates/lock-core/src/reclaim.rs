@@ -65,7 +65,7 @@ pub(crate) fn reclaim(
     limits: &Limits,
     mode: ReclaimMode,
     fs_safe_guard: bool,
-    candidate: Candidate,
+    candidate: Candidate<'_>,
 ) -> io::Result<Reclaimed> {
     #[cfg(feature = "testkit")]
     if mode == ReclaimMode::Naive {
@@ -105,7 +105,7 @@ pub(crate) fn reclaim(
     reclaimed
 }
 
-fn exchange(target: &Target, judged: &Judged, mut candidate: Candidate) -> io::Result<Reclaimed> {
+fn exchange(target: &Target, judged: &Judged, mut candidate: Candidate<'_>) -> io::Result<Reclaimed> {
     let (dir, lock_name) = (target.dir(), target.lock_name());
     let aside = candidate.name_aside()?;
     step!("reclaim.aside");
@@ -175,7 +175,7 @@ fn put_back(target: &Target, ours: &Published, aside: &OsStr) -> io::Result<()> 
 }
 
 /// Without exchange: the path is absent for an instant in which any other waiter may win it, which is no loss.
-fn unlink_and_link(target: &Target, candidate: Candidate) -> io::Result<Reclaimed> {
+fn unlink_and_link(target: &Target, candidate: Candidate<'_>) -> io::Result<Reclaimed> {
     fs::unlink_at(target.dir(), target.lock_name())?;
     match candidate.publish()? {
         Ok(published) => Ok(Reclaimed::Owned(published)),
@@ -184,7 +184,7 @@ fn unlink_and_link(target: &Target, candidate: Candidate) -> io::Result<Reclaime
 }
 
 #[cfg(feature = "testkit")]
-fn naive(target: &Target, judged: &Judged, candidate: Candidate) -> io::Result<Reclaimed> {
+fn naive(target: &Target, judged: &Judged, candidate: Candidate<'_>) -> io::Result<Reclaimed> {
     let now = fs::open_to_judge(target.dir(), target.lock_name())?
         .map(|file| fs::read_bounded(&file))
         .transpose()?;
