@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorline_lock_core::{LockConfig, Locks, RunTag, Target};
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, StatxFlags};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -145,7 +145,7 @@ fn protocol(dir: &OwnedFd, bytes: &[u8]) {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir, ".", flags, Mode::from_raw_mode(0o600)).unwrap();
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
-    let id = rustix::fs::fstat(&file).unwrap().st_ino;
+    let id = rustix::fs::statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::INO).unwrap().stx_ino;
     rustix::io::pwrite(&file, bytes, 0).unwrap();
     link(&file, dir, Link::ByDescriptor);
     assert_eq!(stat("floor.lock").unwrap().st_ino, id);
