@@ -13,7 +13,7 @@ use std::{
 use moorline_announce::Filter;
 use moorline_taxonomy::Cancelled;
 
-use super::{Engine, Incoming, SendParams, keys::Asked, sends::Asking};
+use super::{Engine, Incoming, SendParams, keys::Asked, run_turn::Start, sends::Asking};
 use crate::{
     events::{self, Event},
     session_key::SessionKey,
@@ -161,7 +161,7 @@ impl Engine {
             let incoming =
                 Incoming { text: task, key: run_id.clone(), from: Some(requester.clone()), session: child };
             let place = self.lanes.place_owed(&incoming.session);
-            match self.start_turn(place, incoming, false) {
+            match self.begin(Start::new(place, incoming)) {
                 Ok(run) => {
                     let engine = Arc::clone(self);
                     self.tasks.run(async move { engine.announce_when_done(requester, &run, &run_id).await });

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Engine, Incoming, TurnEnd,
-    keys::{Asked, Known},
+    keys::Asked,
     lanes::Place,
     runs::Run,
     sends::{check_key, check_message},
@@ -37,6 +37,28 @@ pub(crate) struct AgentParams {
     pub(crate) idempotency_key: Option<String>,
 }
 
+/// A turn that is to begin.
+pub(super) struct Start {
+    pub(super) place: Place,
+    pub(super) incoming: Incoming,
+    pub(super) run_id: String,
+    /// A tool of another turn waits for it.
+    pub(super) nested: bool,
+    /// When it must have its session's turn; it may take as long as any other then.
+    pub(super) by: Option<Instant>,
+    /// What it keeps. The promise is given when it is written down; when it cannot be, nothing was accepted and no turn
+    /// begins.
+    pub(super) promise: Option<Event>,
+}
+
+impl Start {
+    /// A turn that nobody is promised, under a run id of its own.
+    pub(super) fn new(place: Place, incoming: Incoming) -> Self {
+        let run_id = ulid::Ulid::generate().to_string();
+        Self { place, incoming, run_id, nested: false, by: None, promise: None }
+    }
+}
+
 impl Engine {
     /// A turn of a session, asked for by a user. Waits as long as the caller does; without a timeout until the end.
     pub(crate) async fn agent(self: &Arc<Self>, params: AgentParams) -> anyhow::Result<Value> {
@@ -45,10 +67,11 @@ impl Engine {
         let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
         let asked = Asked::message(None, &params.session_key, &params.message);
         let accepting = self.keys.accepting();
-        let run_id = match self.keys.find(&key, &asked)? {
-            Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
+        let known = self.keys.find(&key, &asked)?;
+        let run = match known.and_then(|known| self.runs.get(&known.run_id?)) {
+            Some(run) => run,
             // New, or ended long ago or in an earlier gateway: the transcript knows whether it was answered.
-            Some(_) | None => {
+            None => {
                 let place = self.lanes.place(&params.session_key)?;
                 let incoming = Incoming {
                     text: params.message,
@@ -56,31 +79,18 @@ impl Engine {
                     from: None,
                     session: params.session_key,
                 };
-                let run_id = self.start_turn(place, incoming, false)?;
-                self.keys.remember(&key, asked, Some(&run_id), None);
-                run_id
+                let run = self.begin(Start::new(place, incoming))?;
+                self.keys.remember(&key, asked, Some(&run.id), None);
+                run
             }
         };
         drop(accepting);
-        self.wait(&run_id, params.timeout_ms.map(Duration::from_millis)).await
+        outcome(&run, params.timeout_ms.map(Duration::from_millis)).await
     }
 
     /// Waits for a run that was started before.
     pub(crate) async fn wait(&self, run_id: &str, timeout: Option<Duration>) -> anyhow::Result<Value> {
-        let run = self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?;
-        let ended = match timeout {
-            Some(timeout) => tokio::time::timeout(timeout, run.ended()).await.ok().flatten(),
-            None => run.ended().await,
-        };
-        let mut answer = json!({"runId": run_id, "sessionKey": run.session, "ended": ended.is_some(), "outcome": null, "reply": null, "error": null});
-        if let Some(end) = ended {
-            answer["outcome"] = json!(end.word);
-            match &end.outcome {
-                Ok(text) => answer["reply"] = json!(text),
-                Err(wire) => answer["error"] = serde_json::to_value(wire)?,
-            }
-        }
-        Ok(answer)
+        outcome(&self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?, timeout).await
     }
 
     /// Asks a run to end; it releases its lock within moments.
@@ -88,40 +98,6 @@ impl Engine {
         let run = self.runs.get(run_id).ok_or_else(|| unknown_run(run_id))?;
         run.cancel(Cancelled::User);
         Ok(json!({"runId": run_id, "aborted": true}))
-    }
-
-    pub(super) fn start_turn(
-        self: &Arc<Self>,
-        place: Place,
-        incoming: Incoming,
-        nested: bool,
-    ) -> anyhow::Result<String> {
-        let run_id = ulid::Ulid::generate().to_string();
-        self.begin(place, incoming, nested, &run_id, None, None)?;
-        Ok(run_id)
-    }
-
-    /// A turn by which a promise is kept. The promise is given when it is written down; when it cannot be, nothing was
-    /// accepted and no turn begins.
-    pub(super) fn start_promised(
-        self: &Arc<Self>,
-        place: Place,
-        incoming: Incoming,
-        nested: bool,
-        run_id: &str,
-        promise: Event,
-    ) -> anyhow::Result<()> {
-        self.begin(place, incoming, nested, run_id, None, Some(promise)).map(drop)
-    }
-
-    /// A turn that must have its session's turn by `by`; it may take as long as any other then.
-    pub(super) fn start_turn_by(
-        self: &Arc<Self>,
-        place: Place,
-        incoming: Incoming,
-        by: Instant,
-    ) -> anyhow::Result<Run> {
-        self.begin(place, incoming, false, &ulid::Ulid::generate().to_string(), Some(by), None)
     }
 
     /// Whether anything is accepted at all.
@@ -133,50 +109,37 @@ impl Engine {
         Ok(())
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        place: Place,
-        incoming: Incoming,
-        nested: bool,
-        run_id: &str,
-        by: Option<Instant>,
-        promise: Option<Event>,
-    ) -> anyhow::Result<Run> {
+    /// Begins a turn.
+    pub(super) fn begin(self: &Arc<Self>, mut start: Start) -> anyhow::Result<Run> {
         self.check_open()?;
         self.events.write(Event::RunAccepted {
-            run_id: run_id.to_owned(),
-            session_key: incoming.session.clone(),
-            message_key: incoming.key.clone(),
+            run_id: start.run_id.clone(),
+            session_key: start.incoming.session.clone(),
+            message_key: start.incoming.key.clone(),
             recovered: true,
         })?;
-        if let Some(Err(error)) = promise.map(|promise| self.events.write(promise)) {
+        if let Some(Err(error)) = start.promise.take().map(|promise| self.events.write(promise)) {
             let error = anyhow::Error::from(error);
             self.events.note(Event::RunEnded {
-                run_id: run_id.to_owned(),
+                run_id: start.run_id,
                 outcome: "failed".to_owned(),
                 code: Some(exit::wire(&error).code.to_string()),
             });
             return Err(error);
         }
-        let run = self.runs.begin(run_id, &incoming.session);
-        let (engine, run_id, taken) = (Arc::clone(self), run_id.to_owned(), run.clone());
+        let run = self.runs.begin(&start.run_id, &start.incoming.session);
+        let (engine, taken) = (Arc::clone(self), run.clone());
         self.tasks.run(async move {
-            let ending = Ending { engine: &engine, run_id: &run_id, run: &taken, key: &incoming.key };
-            let end = engine.take_turn(place, &incoming, nested, &run_id, &taken, by).await;
+            let key = start.incoming.key.clone();
+            let ending = Ending { engine: &engine, run: &taken, key: &key };
+            let end = engine.take_turn(start, &taken).await;
             ending.write_down(end);
         });
         Ok(run)
     }
 
-    async fn take_turn(
-        self: &Arc<Self>,
-        place: Place,
-        incoming: &Incoming,
-        nested: bool,
-        run_id: &str,
-        run: &Run,
-        by: Option<Instant>,
-    ) -> TurnEnd {
+    async fn take_turn(self: &Arc<Self>, start: Start, run: &Run) -> TurnEnd {
+        let Start { place, incoming, run_id, nested, by, promise: _ } = start;
         let deadline = tokio::time::Instant::now() + self.limits.longest_turn();
         let by = by.map_or(deadline, |by| deadline.min(by.into()));
         let mut cancelled = run.cancelled();
@@ -191,10 +154,10 @@ impl Engine {
             Err(busy) => return TurnEnd::failed(exit::wire(&busy.into())),
         };
         let _active = self.runs.enter(run);
-        let tools = GatewayTools::new(self, incoming);
+        let tools = GatewayTools::new(self, &incoming);
         let inbox = Some(run.inbox.clone());
         let mut end =
-            self.turns.take(incoming, run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await;
+            self.turns.take(&incoming, &run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await;
         run.inbox.close();
         // However the turn ended: what is in the transcript was delivered.
         end.delivered |= run.inbox.has(&incoming.key);
@@ -206,7 +169,6 @@ impl Engine {
 /// dropped otherwise was cut off with the gateway: the next one writes it down as interrupted.
 struct Ending<'a> {
     engine: &'a Engine,
-    run_id: &'a str,
     run: &'a Run,
     key: &'a str,
 }
@@ -214,11 +176,11 @@ struct Ending<'a> {
 impl Ending<'_> {
     fn write_down(&self, end: TurnEnd) {
         self.engine.events.note(Event::RunEnded {
-            run_id: self.run_id.to_owned(),
+            run_id: self.run.id.to_string(),
             outcome: end.word.to_owned(),
             code: end.outcome.as_ref().err().map(|wire| wire.code.to_string()),
         });
-        self.engine.runs.end(self.run_id, end);
+        self.engine.runs.end(&self.run.id, end);
     }
 }
 
@@ -230,6 +192,23 @@ impl Drop for Ending<'_> {
             self.write_down(TurnEnd { delivered, ..TurnEnd::failed(Wire::new(Local::Bug, said)) });
         }
     }
+}
+
+/// Waits for the end of a run, as long as the caller does, and says how it ended.
+async fn outcome(run: &Run, timeout: Option<Duration>) -> anyhow::Result<Value> {
+    let ended = match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, run.ended()).await.ok().flatten(),
+        None => run.ended().await,
+    };
+    let mut answer = json!({"runId": &*run.id, "sessionKey": run.session, "ended": ended.is_some(), "outcome": null, "reply": null, "error": null});
+    if let Some(end) = ended {
+        answer["outcome"] = json!(end.word);
+        match &end.outcome {
+            Ok(text) => answer["reply"] = json!(text),
+            Err(wire) => answer["error"] = serde_json::to_value(wire)?,
+        }
+    }
+    Ok(answer)
 }
 
 fn unknown_run(run_id: &str) -> Failure {

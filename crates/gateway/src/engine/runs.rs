@@ -33,6 +33,7 @@ struct All {
 
 #[derive(Clone)]
 pub(crate) struct Run {
+    pub(crate) id: Arc<str>,
     pub(crate) session: SessionKey,
     /// The way into the run while it is under way.
     pub(crate) inbox: Inbox,
@@ -43,6 +44,7 @@ pub(crate) struct Run {
 impl Runs {
     pub(crate) fn begin(&self, run_id: &str, session: &SessionKey) -> Run {
         let run = Run {
+            id: run_id.into(),
             session: session.clone(),
             inbox: Inbox::new(),
             end: watch::Sender::new(None),

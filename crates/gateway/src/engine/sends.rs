@@ -18,11 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{
-    Engine, Incoming, TurnEnd,
-    keys::{Asked, Known},
-    lanes::Place,
-};
+use super::{Engine, Incoming, TurnEnd, keys::Asked, lanes::Place, run_turn::Start, runs::Run};
 use crate::{
     events::Event,
     exit::{Exit, Failure},
@@ -149,19 +145,22 @@ impl Engine {
         let asking =
             Asking { ping_pong, nested: !nested.is_empty() && !waits_for_itself, handed: Some(handed) };
         let accepting = self.keys.accepting();
-        let run_id = match self.keys.find(&send_id, &asked)? {
-            Some(Known { run_id: Some(run_id), .. }) if self.runs.get(&run_id).is_some() => run_id,
+        let known = self.keys.find(&send_id, &asked)?;
+        let is_known = known.is_some();
+        let run = match known.and_then(|known| self.runs.get(&known.run_id?)) {
+            Some(run) => run,
             // Settled long ago or by an earlier gateway: the turn is answered from the transcript, and nothing is
             // promised anew.
-            Some(_) => self.start_send(self.lanes.place(&params.to)?, &params, &send_id, false, None)?,
+            None if is_known => {
+                self.start_send(self.lanes.place(&params.to)?, &params, &send_id, false, None)?
+            }
             None => self.accept_send(&params, &send_id, asking)?,
         };
         drop(accepting);
         let mut answer = json!({
-            "sendId": send_id, "runId": run_id, "accepted": true, "delivered": false, "replied": false,
+            "sendId": send_id, "runId": &*run.id, "accepted": true, "delivered": false, "replied": false,
             "reply": null, "error": null,
         });
-        let Some(run) = self.runs.get(&run_id) else { return Ok(answer) };
         let ended = tokio::time::timeout(wait, run.ended()).await.ok().flatten();
         // Nobody listens where the send was settled before.
         let _ = hand_over.send(ended.is_some());
@@ -185,7 +184,7 @@ impl Engine {
         params: &SendParams,
         send_id: &str,
         asking: Asking,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Run> {
         let promise = Event::SendAccepted {
             send_id: send_id.to_owned(),
             from: params.from.clone(),
@@ -203,20 +202,20 @@ impl Engine {
         send_id: &str,
         asking: Asking,
         promise: Option<Event>,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Run> {
         let place = match &promise {
             Some(_) => self.lanes.place(&params.to)?,
             // Promised by an earlier gateway.
             None => self.lanes.place_owed(&params.to),
         };
-        let run_id = self.start_send(place, &params, send_id, asking.nested, promise)?;
+        let run = self.start_send(place, &params, send_id, asking.nested, promise)?;
         self.open.sends.fetch_add(1, Ordering::Relaxed);
-        let (engine, send_id, id) = (Arc::clone(self), send_id.to_owned(), run_id.clone());
+        let (engine, send_id, taken) = (Arc::clone(self), send_id.to_owned(), run.clone());
         self.tasks.run(async move {
-            engine.settle_send(params, &send_id, &id, asking).await;
+            engine.settle_send(params, &send_id, &taken, asking).await;
             engine.open.sends.fetch_sub(1, Ordering::Relaxed);
         });
-        Ok(run_id)
+        Ok(run)
     }
 
     fn start_send(
@@ -226,29 +225,21 @@ impl Engine {
         send_id: &str,
         nested: bool,
         promise: Option<Event>,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Run> {
         let incoming = Incoming {
             text: params.message.clone(),
             key: send_id.to_owned(),
             from: params.from.clone(),
             session: params.to.clone(),
         };
-        let run_id = match promise {
-            Some(promise) => {
-                let run_id = ulid::Ulid::generate().to_string();
-                self.start_promised(place, incoming, nested, &run_id, promise)?;
-                run_id
-            }
-            None => self.start_turn(place, incoming, nested)?,
-        };
+        let run = self.begin(Start { nested, promise, ..Start::new(place, incoming) })?;
         let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
-        self.keys.remember(send_id, asked, Some(&run_id), None);
-        Ok(run_id)
+        self.keys.remember(send_id, asked, Some(&run.id), None);
+        Ok(run)
     }
 
     /// Waits for the end of a send's turn, tells the sender what he has not heard, and writes down how it was settled.
-    async fn settle_send(self: &Arc<Self>, params: SendParams, send_id: &str, run_id: &str, asking: Asking) {
-        let Some(run) = self.runs.get(run_id) else { return };
+    async fn settle_send(self: &Arc<Self>, params: SendParams, send_id: &str, run: &Run, asking: Asking) {
         let Some(end) = run.ended().await else { return };
         let heard = match asking.handed {
             Some(handed) => handed.await.unwrap_or(false),
@@ -336,16 +327,9 @@ impl Engine {
     /// Gives a session a message as a turn of its own.
     async fn tell(self: &Arc<Self>, to: &SessionKey, from: &SessionKey, text: String, key: &str) -> Told {
         let incoming = Incoming { text, key: key.to_owned(), from: Some(from.clone()), session: to.clone() };
-        let started = self
-            .lanes
-            .place(to)
-            .map_err(anyhow::Error::from)
-            .and_then(|place| self.start_turn(place, incoming, false));
-        let ended = match started {
-            Ok(run_id) => match self.runs.get(&run_id) {
-                Some(run) => run.ended().await,
-                None => None,
-            },
+        let placed = self.lanes.place(to).map_err(anyhow::Error::from);
+        let ended = match placed.and_then(|place| self.begin(Start::new(place, incoming))) {
+            Ok(run) => run.ended().await,
             Err(error) => {
                 tracing::warn!(%to, %error, "a session could not be told by a turn");
                 None

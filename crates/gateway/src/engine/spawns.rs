@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use super::{
     Engine, Incoming,
     keys::Asked,
+    run_turn::Start,
+    runs::Run,
     sends::{check_key, check_message},
 };
 use crate::{
@@ -87,16 +89,20 @@ impl Engine {
         };
         // Counted first: the child may end before this line is over.
         self.runs.adopt(&run_id, &params.requester);
-        if let Err(error) = self.start_promised(place, incoming, false, &run_id, promise) {
-            self.runs.disown(&run_id);
-            return Err(error);
-        }
+        let start = Start { run_id: run_id.clone(), promise: Some(promise), ..Start::new(place, incoming) };
+        let run = match self.begin(start) {
+            Ok(run) => run,
+            Err(error) => {
+                self.runs.disown(&run_id);
+                return Err(error);
+            }
+        };
         if let Some(key) = &params.idempotency_key {
             self.keys.remember(key, asked, Some(&run_id), Some(&child));
         }
         self.open.spawns_accepted.fetch_add(1, Ordering::Relaxed);
         let (engine, id) = (Arc::clone(self), run_id.clone());
-        self.tasks.run(async move { engine.announce_when_done(params.requester, &id, &id).await });
+        self.tasks.run(async move { engine.announce_when_done(params.requester, &run, &id).await });
         Ok(json!({"runId": run_id, "childSessionKey": child, "accepted": true}))
     }
 
@@ -130,13 +136,7 @@ impl Engine {
     }
 
     /// Waits for a child's turn and keeps its result, under the run id that the requester was given.
-    pub(super) async fn announce_when_done(
-        self: &Arc<Self>,
-        requester: SessionKey,
-        turn: &str,
-        run_id: &str,
-    ) {
-        let Some(run) = self.runs.get(turn) else { return };
+    pub(super) async fn announce_when_done(self: &Arc<Self>, requester: SessionKey, run: &Run, run_id: &str) {
         let Some(end) = run.ended().await else { return };
         let text = match &end.outcome {
             Ok(text) => text.clone(),

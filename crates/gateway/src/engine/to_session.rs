@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use moorline_announce::{Body, Envelope, Key, Lookup, Path, Progress, Receipt, SendError, Transport};
 use moorline_taxonomy::{Delivery, Effect, Mark};
 
-use super::{Engine, Incoming, announces::SEND, lanes::Place, runs::Run};
+use super::{Engine, Incoming, announces::SEND, lanes::Place, run_turn::Start, runs::Run};
 use crate::session_key::SessionKey;
 
 /// Where announces stand that this gateway has taken in hand, by key.
@@ -180,7 +180,7 @@ impl Engine {
         self.announces.on_the_way.go(key, path);
         // Refused before it was accepted: it may be sent again. Accepted: it is in the transcript or it is not, and only the
         // transcript says which.
-        let run = match self.start_turn_by(place, incoming.clone(), deadline) {
+        let run = match self.begin(Start { by: Some(deadline), ..Start::new(place, incoming.clone()) }) {
             Ok(run) => run,
             Err(error) => {
                 self.announces.on_the_way.forget(key);
@@ -236,9 +236,8 @@ impl Engine {
         if found.is_ok_and(|found| found.is_some_and(|message| message.answered)) {
             return self.announce_arrived(key, Path::Turn).await;
         }
-        match self.start_turn(place, incoming, false).map(|run_id| self.runs.get(&run_id)) {
-            Ok(Some(run)) => self.follow_turn(&run, key).await,
-            Ok(None) => self.announces.on_the_way.forget(key),
+        match self.begin(Start::new(place, incoming)) {
+            Ok(run) => self.follow_turn(&run, key).await,
             Err(error) => {
                 self.announces.on_the_way.forget(key);
                 tracing::warn!(%error, "an announce is answered later");
