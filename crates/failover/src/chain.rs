@@ -34,6 +34,7 @@ pub struct Chain {
     pub(crate) budget: Budget,
     pub(crate) store: Arc<dyn CooldownStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
 }
 
 /// An answer, and what it took to get it.
@@ -58,6 +59,7 @@ impl Chain {
             budget: Budget::unlimited(),
             store: Arc::new(MemoryStore::new()),
             clock,
+            observer: None,
         }
     }
 
@@ -86,6 +88,13 @@ impl Chain {
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn CooldownStore>) -> Self {
         self.store = store;
+        self
+    }
+
+    /// Tells each step when it is made; whom a failure leads to, and after which wait, is in the run's own records only.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Fn(&Record) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 

@@ -42,6 +42,30 @@ pub enum Skip {
     },
 }
 
+impl Skip {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Window { .. } => "window",
+            Self::Size { .. } => "size",
+            Self::NotLarger => "not_larger",
+            Self::Lacks(_) => "capability",
+            Self::Cooling { .. } => "cooling",
+            Self::Probed { .. } => "probed",
+        }
+    }
+
+    /// When the candidate may be called again, where that is a matter of time.
+    #[must_use]
+    pub const fn until(&self) -> Option<SystemTime> {
+        match self {
+            Self::Cooling { until, .. } | Self::Probed { until } => Some(*until),
+            Self::Window { .. } | Self::Size { .. } | Self::NotLarger | Self::Lacks(_) => None,
+        }
+    }
+}
+
 /// What preflight says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Preflight {

@@ -126,7 +126,7 @@ where
                     record.took = took;
                     record.cost = attempt.cost();
                     record.store_error = store_error.or(failed);
-                    self.records.push(record);
+                    self.keep(record);
                     return Outcome::Served(value);
                 }
                 Err(error) => error,
@@ -226,11 +226,18 @@ where
         failed
     }
 
+    fn keep(&mut self, record: Record) {
+        if let Some(observer) = &self.chain.observer {
+            observer(&record);
+        }
+        self.records.push(record);
+    }
+
     fn skip(&mut self, candidate: &Candidate, skip: Skip, store_error: Option<String>) {
         let mut record = Record::new(candidate, Event::Skipped(skip));
         record.store_error = store_error;
         tracing::debug!(target: "moorline.candidate", %candidate, record = %record, "candidate skipped");
-        self.records.push(record);
+        self.keep(record);
     }
 
     fn failed(
@@ -247,7 +254,7 @@ where
         record.cost = attempt.cost();
         record.store_error = store_error;
         tracing::info!(target: "moorline.candidate", attempt = attempt.number(), record = %record, "call failed");
-        self.records.push(record);
+        self.keep(record);
     }
 
     /// Writes into the last failure whom the chain went on to.

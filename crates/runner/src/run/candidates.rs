@@ -11,7 +11,7 @@ use std::{
 
 use moorline_failover::{
     Attempt, CallError, Chain, ChainError, CooldownStore, Limits, MemoryStore, Needs, Provenance,
-    ProviderFailure, Retry, Scope, Signal, Stated, StopReason, classify,
+    ProviderFailure, Record, Retry, Scope, Signal, Stated, StopReason, classify,
 };
 use moorline_retry::{Budget, Clock, Schedule};
 use moorline_taxonomy::{Cause, Code, Effect, Local, Provider, RunnerVerdict, Wire, WireCode, policy};
@@ -29,6 +29,8 @@ pub(super) struct Failover {
     pub(super) budget: Budget,
     pub(super) limits: Limits,
     pub(super) backoff: Schedule,
+    /// Hears each step of the chain, with the run's id.
+    pub(super) observer: Option<Arc<dyn Fn(&str, &Record) + Send + Sync>>,
 }
 
 impl Default for Failover {
@@ -41,6 +43,7 @@ impl Default for Failover {
             budget: Budget::unlimited(),
             limits: Limits::default(),
             backoff,
+            observer: None,
         }
     }
 }
@@ -104,11 +107,15 @@ pub(super) async fn ask(
         deadline: turn.deadline.map(|deadline| deadline.saturating_duration_since(clock.now())),
         ..failover.limits.clone()
     };
-    let chain = Chain::new(candidates.iter().map(Candidate::for_chain), Arc::clone(clock))
+    let mut chain = Chain::new(candidates.iter().map(Candidate::for_chain), Arc::clone(clock))
         .with_limits(limits)
         .with_backoff(failover.backoff.clone())
         .with_budget(failover.budget.clone())
         .with_store(Arc::clone(&failover.store));
+    if let Some(observer) = failover.observer.clone() {
+        let run_id = turn.run_id.clone();
+        chain = chain.observed_by(move |record| observer(&run_id, record));
+    }
     let needs = Needs { tokens: estimate(&request), ..Needs::default() };
     // One call at a time has the sink; the chain never makes two at once.
     let sink = tokio::sync::Mutex::new(sink);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use moorline_failover::{CooldownStore, Limits};
+use moorline_failover::{CooldownStore, Limits, Record};
 use moorline_lock_core::{Durability, Locks, OnStale, RunTag};
 use moorline_retry::{Budget, Clock, SystemClock};
 use moorline_taxonomy::{Cancelled, Code, Effect, Provider, RunnerVerdict, Wire, policy};
@@ -133,6 +133,13 @@ impl Runner {
     #[must_use]
     pub fn with_cooldowns(mut self, store: Arc<dyn CooldownStore>) -> Self {
         self.failover.store = store;
+        self
+    }
+
+    /// Tells each step of failover when it is made, with the run's id.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Fn(&str, &Record) + Send + Sync + 'static) -> Self {
+        self.failover.observer = Some(Arc::new(observer));
         self
     }
 
