@@ -42,6 +42,8 @@ mod parked;
 mod processes;
 #[path = "it/prompt_cache.rs"]
 mod prompt_cache;
+#[path = "it/repeated.rs"]
+mod repeated;
 #[path = "it/transcripts.rs"]
 mod transcripts;
 #[path = "it/turns.rs"]

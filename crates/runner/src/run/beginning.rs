@@ -6,6 +6,7 @@
 use std::{fs::File, io, os::unix::fs::MetadataExt, sync::Arc};
 
 use super::{
+    done::DoneCalls,
     known::{Known, is_of},
     message::Message,
     record,
@@ -132,6 +133,7 @@ impl Run<'_> {
         match before {
             Some(before) => {
                 self.message_kept = true;
+                self.done = DoneCalls::of(before.iter().filter_map(message_of));
                 // Unless the branch ends with this very turn, the model is asked once more; nothing is written twice.
                 let last = session.branch().rfind(|entry| message_of(entry).is_some());
                 if !last.is_some_and(|last| is_of(self.turn.key(), last)) {

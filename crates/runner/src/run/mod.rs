@@ -2,6 +2,7 @@
 
 mod beginning;
 mod candidates;
+mod done;
 mod halt;
 mod inbox;
 mod known;

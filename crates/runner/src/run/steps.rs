@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     candidates::{Answer, Asking, Cached, Unanswered, ask},
+    done::DoneCalls,
     halt::Halt,
     known::Known,
     message::{Message, ToolCall},
@@ -55,6 +56,8 @@ pub(super) struct Run<'a> {
     /// The user's message is in the transcript.
     pub(super) message_kept: bool,
     pub(super) had_effect: bool,
+    /// Calls of this turn, in this run and before it.
+    pub(super) done: DoneCalls,
     /// Messages that were made and are not in the transcript.
     pub(super) unwritten: Vec<Value>,
     /// Text of the model among them.
@@ -79,6 +82,7 @@ impl<'a> Run<'a> {
             usage: Usage::default(),
             message_kept: false,
             had_effect: false,
+            done: DoneCalls::default(),
             unwritten: Vec::new(),
             paid: None,
             replied: None,
@@ -260,6 +264,7 @@ impl<'a> Run<'a> {
             writer: released.writer(),
             stop: self.stop.clone(),
             deadline: self.turn.deadline,
+            done_before: 0,
         };
         let mut results = Vec::with_capacity(calls.len());
         for call in calls {
@@ -267,6 +272,7 @@ impl<'a> Run<'a> {
                 ToolEffect::None => false,
                 ToolEffect::Possible => true,
             };
+            let context = ToolContext { done_before: self.done.before(call), ..context.clone() };
             let result = match self.unless_halted(tools.call(call, &context)).await? {
                 Ok(result) => result,
                 Err(error) => {
@@ -275,6 +281,9 @@ impl<'a> Run<'a> {
                     ToolResult { text: error.to_string(), is_error: true }
                 }
             };
+            if !result.is_error {
+                self.done.add(call);
+            }
             results.push((call.clone(), result));
         }
         Ok(results)

@@ -72,6 +72,9 @@ pub struct ToolContext {
     pub stop: Stop,
     /// When the run must be done.
     pub deadline: Option<Instant>,
+    /// How often this turn has asked for the very same before and heard that it was done. With the turn's key and what is asked
+    /// for, it names the call: one whose outcome got lost, or that failed, has the same name when the model makes it again.
+    pub done_before: usize,
 }
 
 /// The host's tools. The lock is not held while a tool works; a tool may take its time, and may send to its own session.
