@@ -30,7 +30,10 @@ pub(super) struct Writer {
     folder: PathBuf,
     role: String,
     file: File,
+    /// Bytes of whole lines.
     length: u64,
+    /// A part of a line stands behind them that could not be cut yet.
+    torn: bool,
     roll_at: u64,
     /// Lines of what already happened that could not be written yet.
     owed: VecDeque<Vec<u8>>,
@@ -40,7 +43,7 @@ impl Writer {
     pub(super) fn open(folder: &Path, role: &str) -> io::Result<Self> {
         let file = create(folder, role)?;
         let (folder, role) = (folder.to_owned(), role.to_owned());
-        Ok(Self { folder, role, file, length: 0, roll_at: ROLL_AT, owed: VecDeque::new() })
+        Ok(Self { folder, role, file, length: 0, torn: false, roll_at: ROLL_AT, owed: VecDeque::new() })
     }
 
     /// Appends a whole line behind what is owed, or nothing.
@@ -67,21 +70,35 @@ impl Writer {
     }
 
     fn put(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.length >= self.roll_at {
-            match create(&self.folder, &self.role) {
-                Ok(file) => (self.file, self.length) = (file, 0),
-                // A file that is too large is better than a promise that is not written down.
-                Err(error) => tracing::warn!(%error, "no new event file could be made; the old one grows"),
-            }
+        self.mend()?;
+        // A file that is too large is better than a promise that is not written down.
+        if self.length >= self.roll_at
+            && let Err(error) = self.roll()
+        {
+            tracing::warn!(%error, "no new event file could be made; the old one grows");
         }
         let written = self.file.write_all(line);
         match written {
             Ok(()) => self.length += line.len() as u64,
-            // What a full disk left of the line would run into the next one. Where it cannot be cut, a new file follows.
-            Err(_) if cut(&self.file, self.length).is_err() => self.length = u64::MAX,
-            Err(_) => {}
+            // What a full disk left of the line would run into the next one.
+            Err(_) => self.torn = cut(&self.file, self.length).is_err(),
         }
         written
+    }
+
+    /// Sees to it that the file ends with a whole line. A file that cannot be cut is followed by a new one; while neither can
+    /// be done, nothing is written.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn && cut(&self.file, self.length).is_err() {
+            self.roll()?;
+        }
+        self.torn = false;
+        Ok(())
+    }
+
+    fn roll(&mut self) -> io::Result<()> {
+        (self.file, self.length) = (create(&self.folder, &self.role)?, 0);
+        Ok(())
     }
 
     /// When this process's file was last written, by the clock of the file system.
@@ -171,15 +188,15 @@ impl EventFile {
 #[derive(Clone, Copy, Debug)]
 struct Facts {
     age: Duration,
-    /// A process may still write to it.
-    in_use: bool,
     /// Something in it is owed, or cannot be read.
     owes: bool,
 }
 
-/// How many files may go, from the oldest on.
-fn removable(files: &[Facts]) -> usize {
-    files.iter().take_while(|file| file.age > KEPT && !file.in_use && !file.owes).count()
+/// How many files may go, from the oldest on. `in_use` says whether a process may still write to one; it is asked last,
+/// since asking is in the way of a writer that begins at that moment.
+fn removable(files: &[Facts], mut in_use: impl FnMut(usize) -> bool) -> usize {
+    let may_go = |(place, file): &(usize, &Facts)| file.age > KEPT && !file.owes && !in_use(*place);
+    files.iter().enumerate().take_while(may_go).count()
 }
 
 /// Removes what is old and owes nothing; `owes` says so of each file, by its place. Returns how many are gone.
@@ -190,11 +207,10 @@ pub(super) fn retire(
 ) -> io::Result<usize> {
     let mut facts = Vec::with_capacity(files.len());
     for (place, file) in files.iter().enumerate() {
-        let opened = File::open(&file.path)?;
-        let age = now.duration_since(opened.metadata()?.modified()?).unwrap_or_default();
-        facts.push(Facts { age, in_use: in_use(&opened), owes: owes(place) });
+        let modified = std::fs::metadata(&file.path)?.modified()?;
+        facts.push(Facts { age: now.duration_since(modified).unwrap_or_default(), owes: owes(place) });
     }
-    let gone = removable(&facts);
+    let gone = removable(&facts, |place| files.get(place).is_none_or(|file| in_use(&file.path)));
     for file in files.iter().take(gone) {
         remove(&file.path)?;
     }
@@ -202,8 +218,10 @@ pub(super) fn retire(
 }
 
 #[allow(clippy::disallowed_methods, reason = "asks whether the writer of an event file lives")]
-fn in_use(file: &File) -> bool {
-    fs4::FileExt::try_lock_shared(file).is_err()
+fn in_use(path: &Path) -> bool {
+    // What cannot be opened stays.
+    let free = |file: File| fs4::FileExt::try_lock_shared(&file).is_ok();
+    !File::open(path).is_ok_and(free)
 }
 
 #[allow(clippy::disallowed_methods, reason = "an event file that owes nothing and that nobody writes to")]
@@ -251,7 +269,7 @@ mod tests {
         // A file that cannot be cut is followed by a new one, so the full one is put in its place for each.
         let fill = |writer: &mut Writer| {
             writer.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
-            writer.length = 0;
+            (writer.length, writer.torn) = (0, false);
         };
         fill(&mut writer);
         assert!(writer.append(b"a promise\n").is_err());
@@ -298,7 +316,48 @@ mod tests {
     #[test]
     fn a_file_that_is_not_old_enough_stays() {
         for (age, gone) in [(KEPT, 0), (KEPT + Duration::from_millis(1), 1)] {
-            assert_eq!(removable(&[Facts { age, in_use: false, owes: false }]), gone);
+            assert_eq!(removable(&[Facts { age, owes: false }], |_| false), gone);
         }
+    }
+
+    #[test]
+    fn only_a_file_that_would_go_is_asked_whether_it_is_in_use() {
+        let old = KEPT + Duration::from_secs(1);
+        let file = |age, owes| Facts { age, owes };
+        let asked = |files: &[Facts]| {
+            let mut asked = Vec::new();
+            let gone = removable(files, |place| {
+                asked.push(place);
+                false
+            });
+            (gone, asked)
+        };
+        assert_eq!(asked(&[file(KEPT, false)]), (0, vec![]));
+        assert_eq!(asked(&[file(old, false), file(old, true), file(old, false)]), (1, vec![0]));
+    }
+
+    #[test]
+    fn nothing_is_written_behind_a_torn_line_that_can_neither_be_cut_nor_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), "gateway").unwrap();
+        writer.append(b"1\n").unwrap();
+        let path = names(folder.path()).remove(0);
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut disk = std::mem::replace(&mut writer.file, full());
+        // No new file can be made either: its folder is away.
+        let elsewhere = tempfile::tempdir().unwrap();
+        writer.folder = elsewhere.path().join("away");
+        for _ in 0..2 {
+            assert!(writer.append(b"a promise\n").is_err());
+        }
+        // The disk took a part of the line. It would take the next one now, and still cannot be cut.
+        disk.write_all(b"a pro").unwrap();
+        writer.file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        assert!(writer.append(b"another promise\n").is_err());
+        // It can be cut again.
+        writer.file = disk;
+        writer.append(b"2\n").unwrap();
+        writer.append(b"3\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n3\n");
     }
 }
