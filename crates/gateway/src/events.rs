@@ -40,6 +40,9 @@ pub(crate) enum Event {
         to: SessionKey,
         message: String,
         max_ping_pong: u32,
+        /// The caller gave no idempotency key; `send_id` was made up, and nobody asks with it again.
+        #[serde(default)]
+        generated: bool,
     },
     /// The reply of a send is in the sender's hands.
     SendReplied { send_id: String },

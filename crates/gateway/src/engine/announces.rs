@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use moorline_announce::{
-    AnnounceError, Announcer, Envelope, Filter, Key, Limits, Lookup, Outbox, Path, Progress, Receipt, Row,
-    SendError, State, Transport,
+    AnnounceError, AnnounceFault, Announcer, Envelope, Filter, Key, Limits, Lookup, Outbox, Path, Progress,
+    Receipt, Row, SendError, State, Transport,
 };
 use moorline_retry::SystemClock;
 use moorline_taxonomy::{Delivery, Mark};
@@ -139,30 +139,80 @@ impl Engine {
         });
     }
 
-    /// Keeps a child's result, to be delivered.
-    pub(super) async fn submit_announce(&self, requester: &SessionKey, run_id: &str, text: &str) {
-        let submit = || async {
-            let key = Key::completion(requester.as_str(), run_id)?;
-            let envelope = Envelope::result(requester.as_str(), text);
-            self.events.write(Event::AnnouncePrepared {
-                key: key.to_string(),
-                requester: requester.clone(),
-                child_run_id: run_id.to_owned(),
-            })?;
-            let kept = self.announces.announcer.submit(key, envelope).await?;
-            // Kept and settled before a crash, which the event file does not know yet, or nothing to say.
-            self.note_end(kept.row());
-            anyhow::Ok(())
+    /// Keeps a child's result, to be delivered. At a shutdown the next gateway goes on with it.
+    pub(super) async fn submit_announce(
+        &self,
+        requester: &SessionKey,
+        child: &SessionKey,
+        run_id: &str,
+        text: &str,
+    ) {
+        let key = match Key::completion(requester.as_str(), run_id) {
+            Ok(key) => key,
+            Err(error) => return tracing::error!(%requester, run_id, %error, "a result has no key"),
         };
-        // The result was promised: it is tried until it is kept. At a shutdown the next gateway goes on with it.
-        while let Err(error) = submit().await {
-            tracing::error!(%requester, run_id, %error, "the result of a child could not be kept yet");
+        let prepared = Event::AnnouncePrepared {
+            key: key.to_string(),
+            requester: requester.clone(),
+            child_run_id: run_id.to_owned(),
+        };
+        if self.persist(&key, || async { Ok(self.events.write(prepared.clone())?) }).await.is_none() {
+            return;
+        }
+        if let Some(row) = self.keep(&key, text, child).await {
+            // Kept and settled before a crash, which the event file does not know yet, or nothing to say.
+            self.note_end(&row);
+        }
+    }
+
+    /// Keeps a text for a session. What is larger than the outbox takes is cut, with a note that says where the whole is.
+    /// `None`: the gateway stopped before it could be kept.
+    async fn keep(&self, key: &Key, text: &str, said_in: &SessionKey) -> Option<Row> {
+        let to = key.requester();
+        self.persist(key, || async {
+            let submit = |text: &str| self.announcer().submit(key.clone(), Envelope::result(to, text));
+            let kept = match submit(text).await {
+                Err(error) => match error.fault() {
+                    AnnounceFault::TooLarge { most, .. } => submit(&shortened(text, most, said_in)).await?,
+                    AnnounceFault::Outbox(_)
+                    | AnnounceFault::NotFound { .. }
+                    | AnnounceFault::InFlight { .. }
+                    | AnnounceFault::Settled { .. }
+                    | AnnounceFault::Driven => return Err(error.into()),
+                },
+                Ok(kept) => kept,
+            };
+            Ok(kept.row().clone())
+        })
+        .await
+    }
+
+    /// Tries until it succeeds: what was promised is kept, when the disk that was full is not full any more. `None`: the gateway
+    /// stopped first.
+    async fn persist<T, Attempt>(&self, of: &Key, mut attempt: impl FnMut() -> Attempt) -> Option<T>
+    where
+        Attempt: Future<Output = anyhow::Result<T>>,
+    {
+        loop {
+            match attempt().await {
+                Ok(done) => return Some(done),
+                Err(error) => tracing::error!(%of, %error, "an announce could not be kept yet"),
+            }
             tokio::select! {
                 () = tokio::time::sleep(AGAIN) => {}
-                () = stopped(self.stop.subscribe()) => return,
+                () = stopped(self.stop.subscribe()) => return None,
             }
         }
     }
+}
+
+/// The beginning of a text that is too large, and a note of what was cut.
+fn shortened(text: &str, most: usize, said_in: &SessionKey) -> String {
+    let bytes = text.len();
+    let note = format!("\n\n[cut: the whole text of {bytes} bytes is in the transcript of {said_in}]");
+    let room = most.saturating_sub(note.len());
+    let kept = (0..=room).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    format!("{kept}{note}")
 }
 
 /// Completes when the engine stops. Cancel-safe.
@@ -174,19 +224,20 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 impl Engine {
     /// Keeps the word about a send for its sender, to be delivered: once for a send, whatever is said later. False: the gateway
     /// stopped before it could be kept, and the send is the next one's to settle.
-    pub(super) async fn submit_word(&self, sender: &SessionKey, send_id: &str, text: &str) -> bool {
-        let submit = || async {
-            let key = Key::new(sender.as_str(), send_id, SEND)?;
-            anyhow::Ok(self.announces.announcer.submit(key, Envelope::result(sender.as_str(), text)).await?)
-        };
-        while let Err(error) = submit().await {
-            tracing::error!(%sender, send_id, %error, "what became of a send could not be kept for its sender yet");
-            tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
-                () = stopped(self.stop.subscribe()) => return false,
+    pub(super) async fn submit_word(
+        &self,
+        sender: &SessionKey,
+        to: &SessionKey,
+        send_id: &str,
+        text: &str,
+    ) -> bool {
+        match Key::new(sender.as_str(), send_id, SEND) {
+            Ok(key) => self.keep(&key, text, to).await.is_some(),
+            Err(error) => {
+                tracing::error!(%sender, send_id, %error, "the word about a send has no key");
+                true
             }
         }
-        true
     }
 
     /// Settles an announce whose message is in the transcript and was answered, as far as it will be.
@@ -228,20 +279,24 @@ impl Engine {
     pub(super) fn note_end(&self, row: &Row) {
         match row.state {
             State::Delivered => self.note_delivered(&row.key),
-            State::Silent | State::Rejected | State::Expired => {
-                self.events.note(Event::AnnounceSettled { key: row.key.to_string() });
-            }
+            State::Silent | State::Rejected | State::Expired => self.note_settled(&row.key),
             State::Prepared | State::Sending | State::Uncertain => {}
         }
     }
 
+    pub(super) fn note_settled(&self, key: &Key) {
+        self.announces.on_the_way.over(key);
+        self.events.note(Event::AnnounceSettled { key: key.to_string() });
+    }
+
     pub(super) fn note_delivered(&self, key: &Key) {
+        self.announces.on_the_way.over(key);
         self.events.note(Event::AnnounceDelivered { key: key.to_string() });
         // The notice that a result was given up has arrived: the result itself will not.
         if key.is_give_up()
             && let Ok(given_up) = Key::completion(key.requester(), key.child_run())
         {
-            self.events.note(Event::AnnounceSettled { key: given_up.to_string() });
+            self.note_settled(&given_up);
         }
         if key.is_completion() {
             self.open.announces_delivered.fetch_add(1, Ordering::Relaxed);

@@ -108,6 +108,11 @@ impl Keys {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.lock().known.contains_key(key)
+    }
+
     fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,5 +135,27 @@ mod tests {
         assert_eq!((all.known.len(), all.order.len()), (REMEMBERED, REMEMBERED));
         drop(all);
         assert!(keys.find("9", &asked()).unwrap().is_none() && keys.find("10", &asked()).unwrap().is_some());
+    }
+
+    #[test]
+    fn every_part_of_a_request_counts() {
+        let key = |name: &str| format!("agent:main:{name}").parse::<SessionKey>().unwrap();
+        let (a, b) = (key("a"), key("b"));
+        let child = Asked::child(&a, "main", "do", false);
+        let message = Asked::message(Some(&a), &b, "do");
+        let same: Vec<_> = [
+            ("requester", &child, Asked::child(&b, "main", "do", false)),
+            ("agent", &child, Asked::child(&a, "other", "do", false)),
+            ("task", &child, Asked::child(&a, "main", "do it", false)),
+            ("context", &child, Asked::child(&a, "main", "do", true)),
+            ("sender", &message, Asked::message(Some(&b), &b, "do")),
+            ("no sender", &message, Asked::message(None, &b, "do")),
+            ("target", &message, Asked::message(Some(&a), &a, "do")),
+            ("text", &message, Asked::message(Some(&a), &b, "do it")),
+        ]
+        .into_iter()
+        .filter_map(|(part, one, other)| (*one == other).then_some(part))
+        .collect();
+        assert!(same.is_empty(), "counts for nothing: {same:?}");
     }
 }

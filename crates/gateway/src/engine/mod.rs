@@ -7,12 +7,15 @@ mod announces;
 mod keys;
 mod lanes;
 mod recover;
+mod rings;
 mod run_turn;
 mod runs;
 mod sends;
 mod sessions;
 mod spawns;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod to_session;
 mod tools;
 mod turns;
@@ -50,6 +53,7 @@ pub(crate) use waiters::Waiters;
 use announces::Announces;
 use keys::Keys;
 use lanes::Lanes;
+use rings::Rings;
 use runs::Runs;
 use tasks::Tasks;
 
@@ -72,6 +76,7 @@ pub(crate) struct Engine {
     lanes: Arc<Lanes>,
     runs: Runs,
     keys: Keys,
+    rings: Rings,
     limits: Limits,
     announces: Announces,
     tasks: Tasks,
@@ -104,6 +109,7 @@ impl Engine {
             limits: settings.limits,
             runs: Runs::default(),
             keys: Keys::default(),
+            rings: Rings::default(),
             tasks: Tasks::default(),
             open: Open::default(),
             spawning: tokio::sync::Mutex::default(),

@@ -53,13 +53,13 @@ impl Owed {
                     self.ended.insert(run_id.clone());
                 }
             }
-            Event::SendAccepted { send_id, from, to, message, max_ping_pong } => {
+            Event::SendAccepted { send_id, from, to, message, max_ping_pong, generated } => {
                 let params = SendParams {
                     from: from.clone(),
                     to: to.clone(),
                     message: message.clone(),
                     timeout_ms: Some(0),
-                    idempotency_key: Some(send_id.clone()),
+                    idempotency_key: (!generated).then(|| send_id.clone()),
                     max_ping_pong: Some(*max_ping_pong),
                 };
                 if !self.settled.remove(send_id) {
@@ -151,7 +151,7 @@ impl Engine {
         }
         for (send_id, (_, params)) in owed.sends {
             let ping_pong = params.max_ping_pong.unwrap_or(0);
-            let asking = Asking { ping_pong, nested: false, handed: None };
+            let asking = Asking { ping_pong, in_turn: false, waits: false, handed: None };
             if let Err(error) = self.drive_send(params, &send_id, asking, None) {
                 tracing::error!(send_id, %error, "a promised send could not be driven again");
             }
@@ -161,7 +161,7 @@ impl Engine {
             let incoming =
                 Incoming { text: task, key: run_id.clone(), from: Some(requester.clone()), session: child };
             let place = self.lanes.place_owed(&incoming.session);
-            match self.begin(Start::new(place, incoming)) {
+            match self.begin(Start { parent: Some(requester.clone()), ..Start::new(place, incoming) }) {
                 Ok(run) => {
                     let engine = Arc::clone(self);
                     self.tasks.run(async move { engine.announce_when_done(requester, &run, &run_id).await });
@@ -188,7 +188,7 @@ impl Engine {
 impl Engine {
     /// Remembers the idempotency key of what an earlier gateway accepted.
     fn know(&self, event: &Event) {
-        if let Event::SendAccepted { send_id, from, to, message, .. } = event {
+        if let Event::SendAccepted { send_id, from, to, message, generated: false, .. } = event {
             let asked = Asked::message(from.as_ref(), to, message);
             self.keys.remember(send_id, asked, None, None);
         } else if let Event::SpawnAccepted {
@@ -219,6 +219,7 @@ mod tests {
             to: key.clone(),
             message: "m".into(),
             max_ping_pong: 0,
+            generated: false,
         };
         let spawn = |id: &str| Event::SpawnAccepted {
             fork: false,

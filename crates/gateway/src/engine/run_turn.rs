@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moorline_taxonomy::{Cancelled, Local, Wire};
+use moorline_taxonomy::{Cancelled, Effect, Local, Wire};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -42,6 +42,8 @@ pub(super) struct Start {
     pub(super) place: Place,
     pub(super) incoming: Incoming,
     pub(super) run_id: String,
+    /// Whose child it is.
+    pub(super) parent: Option<SessionKey>,
     /// A tool of another turn waits for it.
     pub(super) nested: bool,
     /// When it must have its session's turn; it may take as long as any other then.
@@ -55,7 +57,7 @@ impl Start {
     /// A turn that nobody is promised, under a run id of its own.
     pub(super) fn new(place: Place, incoming: Incoming) -> Self {
         let run_id = ulid::Ulid::generate().to_string();
-        Self { place, incoming, run_id, nested: false, by: None, promise: None }
+        Self { place, incoming, run_id, parent: None, nested: false, by: None, promise: None }
     }
 }
 
@@ -64,6 +66,7 @@ impl Engine {
     pub(crate) async fn agent(self: &Arc<Self>, params: AgentParams) -> anyhow::Result<Value> {
         check_message(&params.message)?;
         check_key(params.idempotency_key.as_deref())?;
+        let given = params.idempotency_key.is_some();
         let key = params.idempotency_key.unwrap_or_else(|| ulid::Ulid::generate().to_string());
         let asked = Asked::message(None, &params.session_key, &params.message);
         let accepting = self.keys.accepting();
@@ -80,7 +83,9 @@ impl Engine {
                     session: params.session_key,
                 };
                 let run = self.begin(Start::new(place, incoming))?;
-                self.keys.remember(&key, asked, Some(&run.id), None);
+                if given {
+                    self.keys.remember(&key, asked, Some(&run.id), None);
+                }
                 run
             }
         };
@@ -127,7 +132,7 @@ impl Engine {
             });
             return Err(error);
         }
-        let run = self.runs.begin(&start.run_id, &start.incoming.session);
+        let run = self.runs.begin(&start.run_id, &start.incoming.session, start.parent.as_ref());
         let (engine, taken) = (Arc::clone(self), run.clone());
         self.tasks.run(async move {
             let key = start.incoming.key.clone();
@@ -139,7 +144,7 @@ impl Engine {
     }
 
     async fn take_turn(self: &Arc<Self>, start: Start, run: &Run) -> TurnEnd {
-        let Start { place, incoming, run_id, nested, by, promise: _ } = start;
+        let Start { place, incoming, run_id, nested, by, parent: _, promise: _ } = start;
         let deadline = tokio::time::Instant::now() + self.limits.longest_turn();
         let by = by.map_or(deadline, |by| deadline.min(by.into()));
         let mut cancelled = run.cancelled();
@@ -156,12 +161,7 @@ impl Engine {
         let _active = self.runs.enter(run);
         let tools = GatewayTools::new(self, &incoming);
         let inbox = Some(run.inbox.clone());
-        let mut end =
-            self.turns.take(&incoming, &run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await;
-        run.inbox.close();
-        // However the turn ended: what is in the transcript was delivered.
-        end.delivered |= run.inbox.has(&incoming.key);
-        end
+        self.turns.take(&incoming, &run_id, Arc::new(tools), deadline, run.cancelled(), inbox).await
     }
 }
 
@@ -174,7 +174,13 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    fn write_down(&self, end: TurnEnd) {
+    fn write_down(&self, mut end: TurnEnd) {
+        self.run.inbox.close();
+        // However the turn ended: what is in the transcript was delivered, and whoever asks again has to know.
+        end.delivered |= self.run.inbox.has(self.key);
+        if let (true, Err(wire)) = (end.delivered, &mut end.outcome) {
+            wire.effect = Effect::Done;
+        }
         self.engine.events.note(Event::RunEnded {
             run_id: self.run.id.to_string(),
             outcome: end.word.to_owned(),
@@ -188,8 +194,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let said = "the turn broke off: a defect of the program; its log has more, please report it";
-            let delivered = self.run.inbox.has(self.key);
-            self.write_down(TurnEnd { delivered, ..TurnEnd::failed(Wire::new(Local::Bug, said)) });
+            self.write_down(TurnEnd::failed(Wire::new(Local::Bug, said)));
         }
     }
 }

@@ -42,7 +42,8 @@ pub(crate) struct Run {
 }
 
 impl Runs {
-    pub(crate) fn begin(&self, run_id: &str, session: &SessionKey) -> Run {
+    /// Begins a run; as a child of `parent`, it counts as one until it ends.
+    pub(crate) fn begin(&self, run_id: &str, session: &SessionKey, parent: Option<&SessionKey>) -> Run {
         let run = Run {
             id: run_id.into(),
             session: session.clone(),
@@ -50,7 +51,11 @@ impl Runs {
             end: watch::Sender::new(None),
             cancel: watch::Sender::new(None),
         };
-        self.lock().runs.insert(run_id.to_owned(), run.clone());
+        let mut all = self.lock();
+        all.runs.insert(run_id.to_owned(), run.clone());
+        if let Some(parent) = parent {
+            all.parents.insert(run_id.to_owned(), parent.clone());
+        }
         run
     }
 
@@ -79,16 +84,6 @@ impl Runs {
     /// The run that has the turn of `session` in this gateway.
     pub(crate) fn active(&self, session: &SessionKey) -> Option<Run> {
         self.lock().active.get(session).cloned()
-    }
-
-    /// Counts a run as a child of `requester` until it ends.
-    pub(crate) fn adopt(&self, run_id: &str, requester: &SessionKey) {
-        self.lock().parents.insert(run_id.to_owned(), requester.clone());
-    }
-
-    /// Takes that back for a run that did not begin.
-    pub(crate) fn disown(&self, run_id: &str) {
-        self.lock().parents.remove(run_id);
     }
 
     /// Children of `requester` that are under way.
@@ -149,11 +144,10 @@ mod tests {
     #[test]
     fn what_is_remembered_of_ended_runs_is_bounded_and_open_ones_stay() {
         let (runs, session) = (Runs::default(), "agent:main:x".parse().unwrap());
-        let open = runs.begin("open", &session);
+        let open = runs.begin("open", &session, None);
         for number in 0..REMEMBERED + 10 {
             let id = number.to_string();
-            let run = runs.begin(&id, &session);
-            runs.adopt(&id, &session);
+            let run = runs.begin(&id, &session, Some(&session));
             let turn = runs.enter(&run);
             runs.end(&id, TurnEnd::failed(Wire::new(Local::Bug, "")));
             drop(turn);

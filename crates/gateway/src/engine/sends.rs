@@ -52,8 +52,10 @@ pub(crate) struct SendParams {
 #[derive(Debug)]
 pub(super) struct Asking {
     pub(super) ping_pong: u32,
-    /// A turn waits for it.
-    pub(super) nested: bool,
+    /// A tool of the sender's turn asked for it.
+    pub(super) in_turn: bool,
+    /// And waits for it.
+    pub(super) waits: bool,
     /// Says whether the caller heard the outcome; nobody does who is gone.
     pub(super) handed: Option<oneshot::Receiver<bool>>,
 }
@@ -117,13 +119,9 @@ pub(crate) fn check_message(message: &str) -> Result<(), Failure> {
 }
 
 impl Engine {
-    /// Sends a message to a session and waits for its reply as long as the caller does. `nested` names the sessions whose
-    /// turns wait for this one.
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        params: SendParams,
-        nested: &[SessionKey],
-    ) -> anyhow::Result<Value> {
+    /// Sends a message to a session and waits for its reply as long as the caller does. `in_turn`: a tool of the sender's
+    /// turn calls.
+    pub(crate) async fn send(self: &Arc<Self>, params: SendParams, in_turn: bool) -> anyhow::Result<Value> {
         check_message(&params.message)?;
         check_key(params.idempotency_key.as_deref())?;
         let ping_pong = params.max_ping_pong.unwrap_or(self.limits.ping_pong as u32);
@@ -132,18 +130,16 @@ impl Engine {
             return Err(Failure::new(Exit::BadInput, moorline_taxonomy::Request::Format, message).into());
         }
         let send_id = params.idempotency_key.clone().unwrap_or_else(|| ulid::Ulid::generate().to_string());
-        // A turn that waits for itself would wait for ever: such a send is accepted and not waited for.
-        let waits_for_itself = nested.contains(&params.to);
-        let wait = match params.timeout_ms {
-            _ if waits_for_itself => Duration::ZERO,
-            Some(ms) => Duration::from_millis(ms),
-            None => DEFAULT_WAIT,
-        };
+        let asked_to_wait = params.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis);
+        let sender = params.from.clone().filter(|_| !asked_to_wait.is_zero());
+        let waiting = sender.map(|from| self.rings.enter(&from, &params.to, in_turn));
+        // Turns that wait for each other would all wait in vain: the send that would close the ring is not waited for.
+        let closes_a_ring = matches!(waiting, Some(None));
+        let wait = if closes_a_ring { Duration::ZERO } else { asked_to_wait };
         let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
         // Says, once, whether the outcome got into the caller's hands.
         let (hand_over, handed) = oneshot::channel();
-        let asking =
-            Asking { ping_pong, nested: !nested.is_empty() && !waits_for_itself, handed: Some(handed) };
+        let asking = Asking { ping_pong, in_turn, waits: in_turn && !wait.is_zero(), handed: Some(handed) };
         let accepting = self.keys.accepting();
         let known = self.keys.find(&send_id, &asked)?;
         let is_known = known.is_some();
@@ -191,6 +187,7 @@ impl Engine {
             to: params.to.clone(),
             message: params.message.clone(),
             max_ping_pong: asking.ping_pong,
+            generated: params.idempotency_key.is_none(),
         };
         self.drive_send(params.clone(), send_id, asking, Some(promise))
     }
@@ -208,7 +205,7 @@ impl Engine {
             // Promised by an earlier gateway.
             None => self.lanes.place_owed(&params.to),
         };
-        let run = self.start_send(place, &params, send_id, asking.nested, promise)?;
+        let run = self.start_send(place, &params, send_id, asking.waits, promise)?;
         self.open.sends.fetch_add(1, Ordering::Relaxed);
         let (engine, send_id, taken) = (Arc::clone(self), send_id.to_owned(), run.clone());
         self.tasks.run(async move {
@@ -233,8 +230,10 @@ impl Engine {
             session: params.to.clone(),
         };
         let run = self.begin(Start { nested, promise, ..Start::new(place, incoming) })?;
-        let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
-        self.keys.remember(send_id, asked, Some(&run.id), None);
+        if let Some(key) = &params.idempotency_key {
+            let asked = Asked::message(params.from.as_ref(), &params.to, &params.message);
+            self.keys.remember(key, asked, Some(&run.id), None);
+        }
         Ok(run)
     }
 
@@ -246,8 +245,8 @@ impl Engine {
             None => false,
         };
         let to = params.to;
-        // A nested sender that waited has the answer as its tool's result.
-        let from = params.from.filter(|_| !(asking.nested && heard));
+        // A turn that waited has the answer as its tool's result.
+        let from = params.from.filter(|_| !(asking.in_turn && heard));
         match settle(&end) {
             Settled::Replied(text) => {
                 let passed = match from {
@@ -263,7 +262,7 @@ impl Engine {
             Settled::Failed(wire) => {
                 let text = format!("your message to {to} failed: {} ({})", wire.message, wire.code);
                 let told = match from {
-                    Some(from) => self.submit_word(&from, send_id, &text).await,
+                    Some(from) => self.submit_word(&from, &to, send_id, &text).await,
                     None => true,
                 };
                 if told {
@@ -297,7 +296,7 @@ impl Engine {
         match told {
             Told::Replied(reply) => Passed::On(Some((from.clone(), reply))),
             Told::Kept => Passed::On(None),
-            Told::Nothing if self.submit_word(from, send_id, &message).await => Passed::On(None),
+            Told::Nothing if self.submit_word(from, to, send_id, &message).await => Passed::On(None),
             Told::Nothing => Passed::Not,
         }
     }

@@ -87,16 +87,12 @@ impl Engine {
             from: Some(params.requester.clone()),
             session: child.clone(),
         };
-        // Counted first: the child may end before this line is over.
-        self.runs.adopt(&run_id, &params.requester);
-        let start = Start { run_id: run_id.clone(), promise: Some(promise), ..Start::new(place, incoming) };
-        let run = match self.begin(start) {
-            Ok(run) => run,
-            Err(error) => {
-                self.runs.disown(&run_id);
-                return Err(error);
-            }
-        };
+        let run = self.begin(Start {
+            run_id: run_id.clone(),
+            parent: Some(params.requester.clone()),
+            promise: Some(promise),
+            ..Start::new(place, incoming)
+        })?;
         if let Some(key) = &params.idempotency_key {
             self.keys.remember(key, asked, Some(&run_id), Some(&child));
         }
@@ -142,6 +138,6 @@ impl Engine {
             Ok(text) => text.clone(),
             Err(wire) => format!("the sub-agent failed: {} ({})", wire.message, wire.code),
         };
-        self.submit_announce(&requester, run_id, &text).await;
+        self.submit_announce(&requester, &run.session, run_id, &text).await;
     }
 }

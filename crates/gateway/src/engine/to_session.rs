@@ -57,6 +57,20 @@ impl OnTheWay {
         self.lock().remove(&key.to_string());
     }
 
+    /// Forgets the way of an announce that has ended. What may still be written is forgotten by who follows it.
+    pub(super) fn over(&self, key: &Key) {
+        let mut all = self.lock();
+        match all.get(&key.to_string()) {
+            Some(Stage::Returned) => all.remove(&key.to_string()),
+            Some(Stage::Going(_)) | None => None,
+        };
+    }
+
+    #[cfg(test)]
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.stage(key).is_some()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Stage>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -84,28 +84,23 @@ pub(super) struct GatewayTools {
     session: SessionKey,
     /// The key of the message that the turn answers.
     message_key: String,
-    /// Sessions whose turns wait for this one.
-    nested: Vec<SessionKey>,
 }
 
 impl GatewayTools {
     pub(super) fn new(engine: &Arc<Engine>, incoming: &Incoming) -> Self {
-        let mut nested = vec![incoming.session.clone()];
-        nested.extend(incoming.from.clone());
         Self {
             engine: Arc::downgrade(engine),
             session: incoming.session.clone(),
             message_key: incoming.key.clone(),
-            nested,
         }
     }
 
-    async fn dispatch(&self, call: &ToolCall) -> anyhow::Result<Value> {
+    async fn dispatch(&self, call: &ToolCall, context: &ToolContext) -> anyhow::Result<Value> {
         let engine = self.engine.upgrade().ok_or_else(|| anyhow::anyhow!("the gateway is shutting down"))?;
-        let key = call_key(&self.session, &self.message_key, call);
+        let key = call_key(&self.session, &self.message_key, call, context.done_before);
         let params = parameters(call, &self.session, &key)?;
         match call.name.as_str() {
-            "sessions_send" => engine.send(serde_json::from_value::<SendParams>(params)?, &self.nested).await,
+            "sessions_send" => engine.send(serde_json::from_value::<SendParams>(params)?, true).await,
             "sessions_spawn" => engine.spawn(serde_json::from_value::<SpawnParams>(params)?).await,
             "sessions_list" => engine.list(),
             "sessions_history" => engine.history(&serde_json::from_value::<HistoryParams>(params)?),
@@ -115,11 +110,12 @@ impl GatewayTools {
 }
 
 /// The same call of the model is the same send or spawn, whichever run of the message makes it: so the key names the
-/// message and not the run. A model that is asked again after a crash and calls under another id makes another call. What
-/// is asked for is part of the key, because some providers number the calls of each reply from one. It is a digest,
-/// because keys have a bounded length and their parts have not.
-fn call_key(session: &SessionKey, message_key: &str, call: &ToolCall) -> String {
-    let parts = [session.as_str(), message_key, &call.id, &call.name, &call.arguments.to_string()];
+/// message and not the run, and what is asked for and how often that was done before, and not the id that the model gave the
+/// call. A model that is asked again after a crash, and makes the call again whose outcome it was not told, makes the same
+/// call; one that wants the same twice makes two. It is a digest, because keys have a bounded length and their parts have not.
+fn call_key(session: &SessionKey, message_key: &str, call: &ToolCall, done_before: usize) -> String {
+    let (arguments, done_before) = (call.arguments.to_string(), done_before.to_string());
+    let parts = [session.as_str(), message_key, &call.name, &arguments, &done_before];
     digest(&parts).iter().fold("tool-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
 }
 
@@ -153,8 +149,8 @@ fn no_tool(name: &str) -> anyhow::Error {
 
 #[async_trait]
 impl ToolHost for GatewayTools {
-    async fn call(&self, call: &ToolCall, _context: &ToolContext) -> Result<ToolResult, ToolError> {
-        match self.dispatch(call).await {
+    async fn call(&self, call: &ToolCall, context: &ToolContext) -> Result<ToolResult, ToolError> {
+        match self.dispatch(call, context).await {
             Ok(answer) => Ok(ToolResult { text: said(&answer), is_error: false }),
             Err(error) => Err(failed(&error)),
         }
@@ -198,7 +194,7 @@ impl ToolHost for RemoteTools {
             ToolError::new(Local::Config, "no gateway is running that could reach other sessions")
         })?;
         // The run is over when its process is: nobody goes on with it, so it may name the call.
-        let key = call_key(&self.session, &context.run_id, call);
+        let key = call_key(&self.session, &context.run_id, call, context.done_before);
         let mut params = parameters(call, &self.session, &key).map_err(|error| failed(&error))?;
         let method = method_of(&call.name).ok_or_else(|| failed(&no_tool(&call.name)))?;
         if method == "sessions.send" {
@@ -229,16 +225,17 @@ mod tests {
             name: name.to_owned(),
             arguments: json!({ "task": task }),
         };
-        let key = call_key(&session, "m", &call("1", "sessions_spawn", "count"));
-        assert_eq!(key, call_key(&session, "m", &call("1", "sessions_spawn", "count")));
+        let key = call_key(&session, "m", &call("1", "sessions_spawn", "count"), 0);
+        // A model that is asked again gives it another id.
+        assert_eq!(key, call_key(&session, "m", &call("2", "sessions_spawn", "count"), 0));
         assert_eq!(key.len(), "tool-".len() + 32);
-        for (message, call) in [
-            ("n", call("1", "sessions_spawn", "count")),
-            ("m", call("2", "sessions_spawn", "count")),
-            ("m", call("1", "sessions_send", "count")),
-            ("m", call("1", "sessions_spawn", "sort")),
+        for (message, call, done_before) in [
+            ("n", call("1", "sessions_spawn", "count"), 0),
+            ("m", call("1", "sessions_send", "count"), 0),
+            ("m", call("1", "sessions_spawn", "sort"), 0),
+            ("m", call("1", "sessions_spawn", "count"), 1),
         ] {
-            assert_ne!(key, call_key(&session, message, &call));
+            assert_ne!(key, call_key(&session, message, &call, done_before));
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     events::{Event, Events, Told},
     holds::Holds,
     metrics,
-    model::Models,
+    model::{Models, tell_skipped},
     session_key::SessionKey,
     state_dir::StateDir,
 };
@@ -103,10 +103,12 @@ impl Turns {
         let models = models.watched(&events);
         let waiters = Waiters::default();
         let locks = watched_locks(&state, config, events.clone(), waiters.clone());
+        let told = events.clone();
         Self {
             runner: Runner::new(locks.clone())
                 .on_stale(on_stale)
-                .with_cooldowns(Arc::clone(&models.cooldowns)),
+                .with_cooldowns(Arc::clone(&models.cooldowns))
+                .with_observer(move |run_id, record| tell_skipped(&told, run_id, record)),
             locks,
             models,
             events,

@@ -55,6 +55,8 @@ pub(crate) enum Told {
     ModelFailed { run_id: String, candidate: String, code: String },
     /// More of what the model of a run says. What was heard is in the transcript once the run has `replied`, and not before.
     RunDelta { session_key: SessionKey, run_id: String, text: String },
+    /// A candidate was not called; until when, where that is a matter of time.
+    CandidateSkipped { run_id: String, candidate: String, why: &'static str, until: Option<u64> },
     /// A candidate, or all of a provider, is left alone until then (milliseconds since the Unix epoch).
     CooldownSet { candidate: String, why: &'static str, until: u64 },
 }
@@ -193,7 +195,9 @@ impl Told {
     fn kind(&self) -> Kind {
         match self {
             Self::LockAcquired { .. } | Self::LockReleased { .. } => Kind::Locks,
-            Self::ModelFailed { .. } | Self::CooldownSet { .. } => Kind::Decisions,
+            Self::ModelFailed { .. } | Self::CandidateSkipped { .. } | Self::CooldownSet { .. } => {
+                Kind::Decisions
+            }
             Self::RunDelta { .. } => Kind::Deltas,
         }
     }
@@ -237,6 +241,7 @@ mod tests {
                 to: "agent:main:x".parse().unwrap(),
                 message: "SECRET".into(),
                 max_ping_pong: 0,
+                generated: false,
             },
         };
         feed.publish(&line);

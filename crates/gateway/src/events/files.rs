@@ -122,10 +122,12 @@ fn create(folder: &Path, role: &str) -> io::Result<File> {
     loop {
         let name = format!("{role}-{at}-{}.jsonl", std::process::id());
         match OpenOptions::new().append(true).create_new(true).mode(0o600).open(folder.join(name)) {
-            Ok(file) => {
-                fs4::FileExt::try_lock(&file).map_err(io::Error::from)?;
-                return Ok(file);
-            }
+            Ok(file) => match fs4::FileExt::try_lock(&file) {
+                Ok(()) => return Ok(file),
+                // Somebody asks at this moment whether it is in use. The empty file goes as old files do.
+                Err(fs4::TryLockError::WouldBlock) => at += 1,
+                Err(error) => return Err(error.into()),
+            },
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => at += 1,
             Err(error) => return Err(error),
         }
@@ -210,7 +212,8 @@ pub(super) fn retire(
         let modified = std::fs::metadata(&file.path)?.modified()?;
         facts.push(Facts { age: now.duration_since(modified).unwrap_or_default(), owes: owes(place) });
     }
-    let gone = removable(&facts, |place| files.get(place).is_none_or(|file| in_use(&file.path)));
+    let gone =
+        removable(&facts, |place| files.get(place).is_none_or(|file| file.is_in_use().unwrap_or(true)));
     for file in files.iter().take(gone) {
         remove(&file.path)?;
     }
@@ -218,10 +221,8 @@ pub(super) fn retire(
 }
 
 #[allow(clippy::disallowed_methods, reason = "asks whether the writer of an event file lives")]
-fn in_use(path: &Path) -> bool {
-    // What cannot be opened stays.
-    let free = |file: File| fs4::FileExt::try_lock_shared(&file).is_ok();
-    !File::open(path).is_ok_and(free)
+fn in_use(file: &File) -> bool {
+    fs4::FileExt::try_lock_shared(file).is_err()
 }
 
 #[allow(clippy::disallowed_methods, reason = "an event file that owes nothing and that nobody writes to")]
@@ -318,6 +319,27 @@ mod tests {
         for (age, gone) in [(KEPT, 0), (KEPT + Duration::from_millis(1), 1)] {
             assert_eq!(removable(&[Facts { age, owes: false }], |_| false), gone);
         }
+    }
+
+    #[test]
+    fn a_writer_begins_however_often_others_ask_what_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    files(folder.path()).unwrap().iter().for_each(|file| drop(file.is_in_use()));
+                }
+            });
+            // Few files at a time, or the one that is begun is hardly ever asked about.
+            let failed = (0..3000).find_map(|_| {
+                let failed = Writer::open(folder.path(), "agent").err();
+                names(folder.path()).iter().for_each(|path| remove(path).unwrap());
+                failed
+            });
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
     }
 
     #[test]

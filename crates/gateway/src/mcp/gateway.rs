@@ -21,7 +21,7 @@ impl Gateway {
         match self {
             Self::Of(state) => Client::connect(state)?.call(method, params).await,
             Self::Here(engine) => match method {
-                "sessions.send" => engine.send(serde_json::from_value(params)?, &[]).await,
+                "sessions.send" => engine.send(serde_json::from_value(params)?, false).await,
                 "sessions.spawn" => engine.spawn(serde_json::from_value(params)?).await,
                 "sessions.list" => engine.list(),
                 "sessions.history" => engine.history(&serde_json::from_value(params)?),

@@ -12,6 +12,8 @@ use moorline_failover::{CooldownStore, MemoryStore};
 use moorline_runner::{Candidate, Model};
 use moorline_taxonomy::Local;
 
+pub(crate) use watched::tell_skipped;
+
 use self::{script::Script, scripted::ScriptedModel};
 use crate::{
     exit::{Exit, Failure},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use moorline_failover::{Cooldown, CooldownStore, Key, StoreError, Why};
+use moorline_failover::{Cooldown, CooldownStore, Event, Key, Record, StoreError, Why};
 use moorline_runner::{Model, ModelError, ModelReply, ModelRequest, StreamSink};
 
 use super::Models;
@@ -25,6 +25,19 @@ impl Models {
             cooldowns: Arc::new(WatchedCooldowns { inner: self.cooldowns, events: events.clone() }),
             ..self
         }
+    }
+}
+
+/// Tells whom failover passed over. What it called is told by the model that was called.
+pub(crate) fn tell_skipped(events: &Events, run_id: &str, record: &Record) {
+    match &record.event {
+        Event::Skipped(skip) => events.tell(|| Told::CandidateSkipped {
+            run_id: run_id.to_owned(),
+            candidate: format!("{}/{}", record.candidate.provider(), record.candidate.model()),
+            why: skip.as_str(),
+            until: skip.until().map(millis),
+        }),
+        Event::Failed { .. } | Event::Served => {}
     }
 }
 

@@ -156,6 +156,9 @@ const note = (event) => {
     case "model_failed":
       keep(seen.decisions, [clock(at), { tag: event.code, tone: "warn" }, { mono: event.candidate }, "the call failed", { mono: event.runId }]);
       break;
+    case "candidate_skipped":
+      keep(seen.decisions, [clock(at), { tag: event.why, tone: "warn" }, { mono: event.candidate }, event.until ? `not called; left alone until ${clock(event.until)}` : "not called", { mono: event.runId }]);
+      break;
     case "cooldown_set":
       keep(seen.decisions, [clock(at), { tag: event.why, tone: "warn" }, { mono: event.candidate }, `left alone until ${clock(event.until)}`, ""]);
       break;

@@ -129,7 +129,7 @@ fn sessions(api: &mut Api) -> anyhow::Result<()> {
         "sessions.send",
         "Sends a message to a session and waits for its reply. Accepted, delivered, replied and failed are separate facts; the deadline bounds the wait, not the send.",
         json!({"to": "agent:main:chat", "message": "hello", "timeoutMs": 20000, "idempotencyKey": "send-1"}),
-        |engine, params| async move { engine.send(params, &[]).await },
+        |engine, params| async move { engine.send(params, false).await },
     )?;
     api.method::<SpawnParams, Spawned, _>(
         "sessions.spawn",

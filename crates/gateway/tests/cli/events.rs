@@ -108,6 +108,29 @@ fn what_a_model_says_is_heard_while_it_is_said_and_written_nowhere() {
 }
 
 #[test]
+fn a_candidate_that_is_passed_over_is_told_with_the_reason() {
+    let script = "
+agents:
+  main:
+    - when: 'first'
+      fail: { code: provider.rate_limit }
+      reply: 'late'
+    - reply: 'ok'
+";
+    let gateway = Gateway::start(Some(script));
+    let mut socket = connect(&gateway, "/");
+    ask(&mut socket, "events.subscribe", json!({"kinds": ["decisions"]}));
+    gateway.call("agent", json!({"sessionKey": "agent:main:x", "message": "first"}));
+    let run = gateway.call("agent", json!({"sessionKey": "agent:main:x", "message": "second"}));
+    let notices = events_until(&mut socket, "candidate_skipped");
+    let told = |at: usize| notices[at]["result"].clone();
+    assert_eq!((&told(0)["event"], &told(1)["event"]), (&json!("model_failed"), &json!("cooldown_set")));
+    let skipped = notices.last().unwrap()["result"].clone();
+    assert_eq!((&skipped["candidate"], &skipped["why"]), (&json!("scripted/a"), &json!("cooling")));
+    assert_eq!((&skipped["runId"], &skipped["until"]), (&run["runId"], &told(1)["until"]));
+}
+
+#[test]
 fn calls_of_a_connection_run_beside_each_other_and_wrong_ones_are_typed() {
     let gateway = Gateway::start(Some(
         "agents:\n  slow:\n    - delayMs: 60000\n      reply: never\n  '*':\n    - reply: ok\n",
@@ -197,6 +220,8 @@ fn the_end_of_the_gateway_answers_what_is_under_way_and_closes_with_a_reason() {
     let audit = std::thread::spawn(move || gateway.stop());
     let answer = hear(&mut socket);
     assert_eq!(answer["result"]["outcome"], "cancelled", "{answer}");
+    // The message is in the transcript.
+    assert_eq!(answer["result"]["error"]["effect"], "done", "{answer}");
     let last = socket.read().unwrap();
     let Message::Close(Some(frame)) = &last else { panic!("{last:?}") };
     assert_eq!(u16::from(frame.code), 1001);

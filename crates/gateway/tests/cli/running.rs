@@ -104,6 +104,18 @@ impl Gateway {
         lines.filter(|line| line.ends_with('\n')).map(|line| json(line.as_bytes())).collect()
     }
 
+    /// Ids of the runs of a session, or of all, that have not ended.
+    pub(crate) fn open_runs(&self, session: Option<&str>) -> Vec<String> {
+        let events = self.events();
+        let of = |event: &str| events.iter().filter(move |line| line["event"] == event).collect::<Vec<_>>();
+        let ended: Vec<_> = of("run_ended").iter().map(|line| line["runId"].clone()).collect();
+        let of_session =
+            |line: &&Value| session.is_none_or(|session| line["sessionKey"].as_str() == Some(session));
+        let begun = of("run_accepted").into_iter().filter(of_session);
+        let open = begun.filter(|line| !ended.contains(&line["runId"]));
+        open.map(|line| line["runId"].as_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }

@@ -198,6 +198,49 @@ agents:
 }
 
 #[test]
+fn what_was_promised_is_driven_again_however_few_may_wait() {
+    let script = "agents:\n  '*':\n    - delayMs: 500\n      reply: 'heard: {message}'\n";
+    let mut gateway = Gateway::start(Some(script));
+    for number in 0..3 {
+        let send = json!({"to": DESK, "message": format!("message {number}"), "timeoutMs": 0});
+        gateway.call("sessions.send", send);
+    }
+    gateway.kill();
+    std::fs::write(gateway.state().join("config.yaml"), "limits: { waitingPerSession: 0 }\n").unwrap();
+    gateway.restart();
+    until_settled(&gateway);
+    assert_eq!(gateway.stop()["sends"], json!({"of": 3, "ok": 3}));
+}
+
+#[test]
+fn a_call_that_was_cut_off_says_that_it_may_have_been_accepted() {
+    for (key, advice) in
+        [(Some("k"), "the same idempotencyKey asks for it again"), (None, "look before you repeat it")]
+    {
+        let mut gateway = Gateway::start(Some(SCRIPT));
+        let mut send = json!({"to": "agent:slow:s", "message": "hi"});
+        if let Some(key) = key {
+            send["idempotencyKey"] = json!(key);
+        }
+        let call = moorline(gateway.dir.path())
+            .args(["call", "--json", "sessions.send", &send.to_string(), "--state", "state"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        until("the send", || gateway.events().iter().any(|line| line["event"] == "send_accepted"));
+        gateway.kill();
+        let output = call.wait_with_output().unwrap();
+        let wire = crate::json(&output.stderr);
+        assert_eq!((crate::code(&output), &wire["effect"]), (69, &json!("possible")), "{wire}");
+        let message = wire["message"].as_str().unwrap();
+        assert!(message.contains("may have been accepted") && message.contains(advice), "{wire}");
+        // Nobody listens there: nothing was sent.
+        let (exit, wire) = gateway.refused("sessions.send", send);
+        assert_eq!((exit, &wire["effect"]), (69, &json!("none")), "{wire}");
+    }
+}
+
+#[test]
 fn a_run_that_waits_for_the_lock_of_another_process_ends_when_it_is_told_to() {
     let gateway = Gateway::start(None);
     // The folder of the agent is there, the session is not.
@@ -216,9 +259,43 @@ fn a_run_that_waits_for_the_lock_of_another_process_ends_when_it_is_told_to() {
     gateway.call("agent.abort", json!({"runId": answer["runId"]}));
     let ended = gateway.call("agent.wait", json!({"runId": answer["runId"]}));
     assert_eq!((&ended["outcome"], &ended["error"]["code"]), (&json!("cancelled"), &json!("cancelled.user")));
+    assert_eq!(ended["error"]["effect"], "none", "its message was not written");
     // The lock's own patience is a minute.
     assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
     drop(holder.stdin.take());
     assert!(holder.wait().unwrap().success());
     assert_eq!(gateway.stop()["sends"], json!({"of": 1, "ok": 1}));
+}
+
+#[test]
+fn a_ring_of_sends_is_not_closed_by_a_turn_that_waits() {
+    let script = "
+agents:
+  main:
+    - when: 'start'
+      tools: [{ name: sessions_send, arguments: { to: 'agent:b:s', message: 'go on' } }]
+      reply: 'b says: {result}'
+    - reply: 'REPLY_SKIP'
+  b:
+    - when: 'go on'
+      tools: [{ name: sessions_send, arguments: { to: 'agent:c:s', message: 'go on' } }]
+      reply: 'c says: {result}'
+    - reply: 'REPLY_SKIP'
+  c:
+    - when: 'go on'
+      tools: [{ name: sessions_send, arguments: { to: 'agent:main:desk', message: 'are you there' } }]
+      reply: 'the desk says: {result}'
+    - reply: 'REPLY_SKIP'
+";
+    let gateway = Gateway::start(Some(script));
+    let answer = gateway.call("agent", json!({"sessionKey": DESK, "message": "start"}));
+    let reply = answer["reply"].as_str().unwrap();
+    // The last send is accepted, and everybody who waits hears of it.
+    let (told, last) = reply.split_once('{').expect(reply);
+    assert_eq!(told, "b says: c says: the desk says: ");
+    assert!(last.contains("\"accepted\":true") && last.contains("\"replied\":false"), "{reply}");
+    until_settled(&gateway);
+    // The desk was asked once its turn was over.
+    assert_eq!(said(&gateway, DESK, "user"), ["start", "are you there"]);
+    assert_eq!(gateway.stop()["sends"], json!({"of": 3, "ok": 3}));
 }

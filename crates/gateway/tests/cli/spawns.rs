@@ -203,3 +203,107 @@ agents:
     assert!(said.iter().any(|(_, text)| text.contains("request.format")), "{said:?}");
     assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
 }
+
+#[test]
+fn children_that_are_driven_again_count_to_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("state")).unwrap();
+    std::fs::write(dir.path().join("state/config.yaml"), "limits: { spawnChildren: 2 }\n").unwrap();
+    let script = "agents:\n  '*':\n    - delayMs: 600000\n      reply: never\n";
+    std::fs::write(dir.path().join("script.yaml"), script).unwrap();
+    let mut gateway = Gateway::start_in(dir, "info");
+    let spawn = json!({"requester": DESK, "task": "dig"});
+    for _ in 0..2 {
+        gateway.call("sessions.spawn", spawn.clone());
+    }
+    gateway.kill_and_restart();
+    let (exit, wire) = gateway.refused("sessions.spawn", spawn.clone());
+    assert_eq!((exit, &wire["code"]), (75, &json!("coordination.lane_timeout")), "{wire}");
+    let child = gateway.open_runs(None).remove(0);
+    gateway.call("agent.abort", json!({"runId": child}));
+    gateway.call("agent.wait", json!({"runId": child}));
+    assert_eq!(gateway.call("sessions.spawn", spawn)["accepted"], true);
+}
+
+/// How many children were accepted.
+fn children(gateway: &Gateway) -> usize {
+    gateway.events().iter().filter(|line| line["event"] == "spawn_accepted").count()
+}
+
+#[test]
+fn a_spawn_whose_outcome_got_lost_is_not_made_twice_by_a_model_that_calls_again() {
+    // Nobody is done before the test says so: what comes in would begin another rule.
+    let script = "
+agents:
+  main:
+    - when: 'go'
+      tools:
+        - { name: sessions_spawn, arguments: { agent: slow, task: 'count' } }
+        - { name: sessions_send, arguments: { to: 'agent:slow:s', message: 'wait' }, withPrevious: true }
+        - { name: sessions_spawn, arguments: { agent: slow, task: 'count' } }
+        - { name: sessions_spawn, arguments: { agent: slow, task: 'count' } }
+      reply: 'it is {result}'
+    - reply: 'NO_REPLY'
+  slow:
+    - delayMs: 600000
+      reply: 'never'
+";
+    let mut gateway = Gateway::start(Some(script));
+    let go =
+        |wait: u64| json!({"sessionKey": DESK, "message": "go", "timeoutMs": wait, "idempotencyKey": "go"});
+    gateway.call("agent", go(1));
+    // The child is accepted, and the turn that asked for it has not heard so: its other tool is at work.
+    until("the second tool", || gateway.open_runs(Some("agent:slow:s")).len() == 1);
+    assert_eq!(children(&gateway), 1);
+    gateway.kill_and_restart();
+    let reply = gateway.call("agent", go(30_000))["reply"].clone();
+    // It was told that the outcome is not known, called again, and then once more for another one.
+    assert!(reply.as_str().unwrap().contains("\"accepted\":true"), "{reply}");
+    assert_eq!(children(&gateway), 2);
+    for run in gateway.open_runs(None) {
+        gateway.call("agent.abort", json!({"runId": run}));
+    }
+    until_delivered(&gateway, 2);
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 2, "ok": 2}));
+}
+
+#[test]
+fn a_model_that_wants_the_same_child_twice_gets_two() {
+    let script = "
+agents:
+  main:
+    - when: 'sub-agent'
+      reply: 'NO_REPLY'
+    - when: 'go'
+      tools:
+        - { name: sessions_spawn, arguments: { agent: quick, task: 'count' } }
+        - { name: sessions_spawn, arguments: { agent: quick, task: 'count' }, withPrevious: true }
+        - { name: sessions_spawn, arguments: { agent: quick, task: 'count' } }
+      reply: 'it is {result}'
+  quick:
+    - reply: 'done'
+";
+    let gateway = Gateway::start(Some(script));
+    gateway.call("agent", json!({"sessionKey": DESK, "message": "go"}));
+    assert_eq!(children(&gateway), 3);
+    until_delivered(&gateway, 3);
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 3, "ok": 3}));
+}
+
+#[test]
+fn a_result_that_the_outbox_does_not_take_arrives_cut_with_a_note() {
+    let reply = "{message}".repeat(45);
+    let script = format!("agents:\n  main:\n    - reply: 'noted'\n  chatty:\n    - reply: '{reply}'\n");
+    let gateway = Gateway::start(Some(&script));
+    let task = "é".repeat(50_000);
+    let spawn = json!({"requester": DESK, "agent": "chatty", "task": task});
+    let child = gateway.call("sessions.spawn", spawn)["childSessionKey"].clone();
+    until_delivered(&gateway, 1);
+    let said = std::fs::read_to_string(gateway.state().join("sessions/main/desk.jsonl")).unwrap();
+    let note =
+        format!("[cut: the whole text of 4500000 bytes is in the transcript of {}]", child.as_str().unwrap());
+    assert!(said.contains(&note), "{} bytes", said.len());
+    let prepared = gateway.events().iter().filter(|line| line["event"] == "announce_prepared").count();
+    assert_eq!(prepared, 1);
+    assert_eq!(gateway.stop()["spawns"], json!({"of": 1, "ok": 1}));
+}

@@ -91,12 +91,7 @@ fn desk_at_work(gateway: &Gateway) -> Value {
 
 /// Runs of the slow colleague that have not ended.
 fn slow_runs(gateway: &Gateway) -> Vec<String> {
-    let events = gateway.events();
-    let of = |event: &str| events.iter().filter(move |line| line["event"] == event).collect::<Vec<_>>();
-    let ended: Vec<_> = of("run_ended").iter().map(|line| line["runId"].clone()).collect();
-    let begun = of("run_accepted").into_iter().filter(|line| line["sessionKey"] == "agent:slow:s");
-    let open = begun.filter(|line| !ended.contains(&line["runId"]));
-    open.map(|line| line["runId"].as_str().unwrap().to_owned()).collect()
+    gateway.open_runs(Some("agent:slow:s"))
 }
 
 /// Ends the turn of the slow colleague, and with it the tool that the desk waits for.
