@@ -34,8 +34,11 @@ pub struct Chain {
     pub(crate) budget: Budget,
     pub(crate) store: Arc<dyn CooldownStore>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
+    pub(crate) observer: Option<Observer>,
 }
+
+/// Hears each step.
+type Observer = Arc<dyn Fn(&Record) + Send + Sync>;
 
 /// An answer, and what it took to get it.
 #[derive(Debug)]

@@ -30,8 +30,10 @@ pub(super) struct Failover {
     pub(super) limits: Limits,
     pub(super) backoff: Schedule,
     /// Hears each step of the chain, with the run's id.
-    pub(super) observer: Option<Arc<dyn Fn(&str, &Record) + Send + Sync>>,
+    pub(super) observer: Option<Observer>,
 }
+
+type Observer = Arc<dyn Fn(&str, &Record) + Send + Sync>;
 
 impl Default for Failover {
     fn default() -> Self {
