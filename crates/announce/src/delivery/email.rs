@@ -50,7 +50,7 @@ pub(super) const TABLE: Table = Table {
         PAYLOAD { "message size exceeds", "message file too big", "message too big", "spam message rejected" }
         LIMITED_BOT {
             "too many messages", "too many login attempts", "daily user sending", "daily sending quota exceeded", "throttling failure",
-            "error: too much mail", "too much mail", "maximum sending rate exceeded",
+            "sender thread limit exceeded", "error: too much mail", "too much mail", "maximum sending rate exceeded",
         }
         TRANSIENT { "greylisted", "recipient address rejected: greylisted", "greylisting", "greeting never received", "requested action aborted", "temporary lookup failure", "try again later" }
         CUT { "connection closed unexpectedly", "unexpected socket close" }
@@ -88,7 +88,9 @@ pub(super) fn by_reply(
         None if mail => by_plain(status?)?,
         None => return None,
     };
-    let (rule, class) = match own.filter(|own| rule == "email.greylisted" && own.class == LIMITED_BOT) {
+    let (rule, class) = match own
+        .filter(|own| matches!(rule, "email.greylisted" | "email.4yz") && own.class == LIMITED_BOT)
+    {
         Some(own) => (own.id, own.class),
         // A refusal by policy may be of what the message holds.
         None => match own.filter(|own| rule == "email.policy" && own.class == PAYLOAD) {
@@ -119,9 +121,7 @@ fn enhanced(text: &[u8]) -> Option<(u8, u8, u16)> {
 const fn by_enhanced(class: u8, subject: u8, detail: u16) -> Option<(&'static str, Class)> {
     Some(match (class, subject, detail) {
         // Gmail and Outlook say of a sender's rate what others say of policy.
-        (4, 7, 28 | 650 | 500..=599) | (4, 2, 1) | (5, 4, 5) | (4, 4, 5) | (4, 3, 2) => {
-            ("email.rate", LIMITED_BOT)
-        }
+        (4, 7, 28 | 650 | 500..=599) | (4, 2, 1) | (5, 4, 5) | (4, 4, 5) => ("email.rate", LIMITED_BOT),
         // RFC 6647: greylisting is a failure for now, and no count of what was sent.
         (4, 7, 1 | 8) => ("email.greylisted", TRANSIENT),
         (4, ..) => ("email.4yz", TRANSIENT),

@@ -12,7 +12,7 @@ pub(super) const TABLE: Table = Table {
              chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h; docs.oracle.com/javase/8/docs/api/java/net; api.dart.dev/dart-io/SocketException-class.html",
     codes: rows! { "transport";
         TRANSIENT {
-            "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EAI_NODATA", "EHOSTUNREACH", "EHOSTDOWN",
+            "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NONAME", "EAI_NODATA", "ESERVFAIL", "EREFUSED", "EHOSTUNREACH", "EHOSTDOWN",
             "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL", "EDNS", "ECONNECTION", "UND_ERR_CONNECT_TIMEOUT",
             "ConnectTimeoutError", "ConnectTimeout", "ConnectionRefusedError", "ConnectError", "NewConnectionError",
             "NameResolutionError", "PoolTimeout", "ClientConnectorError", "ClientConnectorDNSError", "ProxyError",

@@ -164,6 +164,9 @@ vendor_rules! {
         exact "ENOTFOUND" => TIMEOUT;
         exact "EAI_AGAIN" => TIMEOUT;
         exact "EAI_FAIL" => TIMEOUT;
+        exact "ESERVFAIL" => TIMEOUT;
+        exact "EREFUSED" => TIMEOUT;
+        exact "ETIMEOUT" => TIMEOUT;
         exact "EHOSTUNREACH" => TIMEOUT;
         exact "EHOSTDOWN" => TIMEOUT;
         exact "ENETUNREACH" => TIMEOUT;

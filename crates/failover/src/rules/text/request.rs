@@ -39,6 +39,11 @@ text_rules! {
         => CONTENT_POLICY, REFUSED, "https://help.aliyun.com/en/model-studio/error-code";
     "blocked" (alone) ["blocked", "safety|prohibited|content filters|guardrail|guardrails|blocklist|recitation|security configurations"]
         => CONTENT_POLICY, REFUSED, "https://ai.google.dev/gemini-api/docs/safety-settings";
+    "stopped" (alone) [
+        "stop reason refusal|stop reason sensitive|finish reason refusal|finish reason content filter|\
+         finish reason safety|finish reason prohibited content"
+    ]
+        => CONTENT_POLICY, REFUSED, "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons";
     "guardrail" ["guardrail intervened|guardrail|guardrails", "blocked|intervened|violat*|denied"]
         => CONTENT_POLICY, REFUSED, "https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails.html";
     "zh" (alone) [
@@ -120,6 +125,7 @@ text_rules! {
     "prompt" (alone) [
         "prompt|input|inputs|request|messages|conversation|query|message",
         "is too long|too long|too many tokens|exceeds the maximum number of tokens|exceeds maximum length|\
+         exceeds the maximum length|\
          exceeds the model|exceeded model token limit|maximum prompt length|maximum input length|\
          maximum allowed input length|maximum allowed length|allowed input length|max prompt tokens|\
          token count exceeds|is longer than|longer than the model|too large for model|too large for the model|too large for this model|exceeds max length|\

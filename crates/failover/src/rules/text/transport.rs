@@ -40,7 +40,7 @@ text_rules! {
     ]
         => TIMEOUT, NO_ANSWER, "https://grpc.io/docs/guides/status-codes/";
     "connection" [
-        "econnreset|econnrefused|econnaborted|etimedout|esockettimedout|enotfound|eai again|ehostunreach|\
+        "econnreset|econnrefused|econnaborted|etimedout|esockettimedout|enotfound|eai again|eai fail|eservfail|erefused|ehostunreach|\
          enetunreach|epipe|socket hang up|fetch failed|failed to fetch|network error|networkerror|\
          network failure|network connection|network is unreachable|connection error|connection reset|\
          connection refused|connection closed|connection aborted|connection was closed|connection lost|\
