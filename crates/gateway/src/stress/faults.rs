@@ -124,7 +124,8 @@ impl Stress {
         Ok(Done { target: Target::Runner, pid: Some(pid), what: format!("{what} on {session}") })
     }
 
-    /// A runner that has come to the moment. One that is refused because the session is busy is started again.
+    /// A runner that has come to the moment. One that is refused because the session is busy is started again, and so is one
+    /// whose moment was missed.
     async fn runner_at(&self, moment: Moment, session: &SessionKey, text: &str) -> anyhow::Result<Runner> {
         let after = match moment {
             Moment::After(after) => {
@@ -148,8 +149,9 @@ impl Stress {
                 exited = runner.exited() => exited?,
             }
             let ended = runner.wait(PATIENCE).await?;
+            // Refused, or over before this process came to look: on a busy machine that may be longer than it holds.
             anyhow::ensure!(
-                is_busy(&ended) && tokio::time::Instant::now() < after,
+                (is_busy(&ended) || ended.exit == 0) && tokio::time::Instant::now() < after,
                 "a runner that was to hold {session} ended with {}: {}",
                 ended.exit,
                 ended.stderr

@@ -46,7 +46,7 @@ impl Outsider {
         let held = self.locks.acquire(&Target::sidecar_of(&path)?, &RunTag::anonymous()).await?;
         let written = async {
             let (mut journal, _) =
-                Journal::open(&held, Durability::Append, |line| Jsonl.is_whole(line)).await?;
+                Journal::open(&held, Durability::None, |line| Jsonl.is_whole(line)).await?;
             if journal.is_empty() {
                 return Ok(false);
             }
