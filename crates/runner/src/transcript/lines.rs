@@ -6,7 +6,7 @@
 //!
 //! What must stay true: no line longer than [`LONGEST`] is ever held in memory; it is skipped and counted.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{borrow::Borrow, fs::File, io, os::unix::fs::FileExt};
 
 /// The longest line that is looked at. Images in messages make lines of megabytes; this is far above.
 pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
@@ -23,8 +23,8 @@ pub(crate) struct Line {
 }
 
 /// Reads forwards; the last line may lack its newline.
-pub(crate) struct Forward<'a> {
-    file: &'a File,
+pub(crate) struct Forward<F> {
+    file: F,
     /// Where the next block is read.
     at: u64,
     end: u64,
@@ -35,8 +35,8 @@ pub(crate) struct Forward<'a> {
     passing: bool,
 }
 
-impl<'a> Forward<'a> {
-    pub(crate) fn new(file: &'a File, from: u64, end: u64) -> Self {
+impl<F: Borrow<File>> Forward<F> {
+    pub(crate) fn new(file: F, from: u64, end: u64) -> Self {
         Self { file, at: from, end, buffer: Vec::new(), start: 0, passing: false }
     }
 
@@ -76,14 +76,14 @@ impl<'a> Forward<'a> {
         let want = old.min((LONGEST + 1).saturating_sub(old)).max(BLOCK);
         let want = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(want);
         self.buffer.resize(old + want, 0);
-        let got = read_some(self.file, &mut self.buffer[old..], self.at)?;
+        let got = read_some(self.file.borrow(), &mut self.buffer[old..], self.at)?;
         self.buffer.truncate(old + got);
         self.at += got as u64;
         Ok(got > 0)
     }
 }
 
-impl Iterator for Forward<'_> {
+impl<F: Borrow<File>> Iterator for Forward<F> {
     type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {

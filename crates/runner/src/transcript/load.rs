@@ -22,7 +22,7 @@ const WINDOW: u64 = 32 * 1024 * 1024;
 
 /// Reads a session from its transcript, without a lock: what another process is writing right now may be missing.
 ///
-/// Blocking: at most 32 MiB are read, however long the transcript is.
+/// Blocking: at most 32 MiB are read, however long the transcript is, and the rest of the line that begins before them.
 ///
 /// # Errors
 /// The file cannot be opened or read. What is written in it is never an error.
