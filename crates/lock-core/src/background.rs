@@ -22,7 +22,10 @@ use tokio::sync::Notify;
 use crate::{
     hold::Hold,
     sync::lock,
-    sys::inotify::{Event, Inotify, WatchId},
+    sys::{
+        fork::{self, Generation},
+        inotify::{Event, Inotify, WatchId},
+    },
 };
 
 /// How often a release that failed is tried again.
@@ -54,6 +57,8 @@ struct Agenda {
 struct Running {
     inotify: Option<Inotify>,
     wake: OwnedFd,
+    /// The process that has the thread.
+    of: Generation,
 }
 
 impl Running {
@@ -207,13 +212,15 @@ impl Background {
         }
     }
 
-    fn unwatch(&self, watch: &Watch) {
+    fn unwatch(&'static self, watch: &Watch) {
+        // A forked copy shares the descriptor; what it removed would be its parent's watch.
+        let Some(running) = self.running() else { return };
         let mut watchers = lock(&self.watchers);
         if let Some(list) = watchers.get_mut(&watch.id) {
             list.retain(|changed| !Arc::ptr_eq(changed, &watch.changed));
             if list.is_empty() {
                 watchers.remove(&watch.id);
-                if let Some(Ok(Running { inotify: Some(inotify), .. })) = self.started.get() {
+                if let Some(inotify) = &running.inotify {
                     inotify.remove(watch.id);
                 }
             }
@@ -249,7 +256,8 @@ impl Background {
             tracing::warn!(%error, "the lock's background thread cannot start: no watchdog, and waiting uses a timer");
             error.kind()
         }));
-        started.as_ref().ok()
+        // A forked copy has no such thread, and its events would be read by its parent's: it waits with a timer.
+        started.as_ref().ok().filter(|running| running.of == fork::generation())
     }
 
     #[allow(clippy::disallowed_methods, reason = "the one thread of this crate; the header says why")]
@@ -261,7 +269,7 @@ impl Background {
             .ok();
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         std::thread::Builder::new().name("moorline-lock".to_owned()).spawn(move || self.run())?;
-        Ok(Running { inotify, wake })
+        Ok(Running { inotify, wake, of: fork::generation() })
     }
 
     fn run(&'static self) {
