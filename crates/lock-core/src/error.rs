@@ -101,10 +101,10 @@ impl fmt::Display for Report {
             (None, _, _) => {}
         }
         if let Some(run) = &self.record.run_id {
-            write!(f, ", run {run}")?;
+            write!(f, ", run {}", Escaped(run))?;
         }
         if let Some(session) = &self.record.session_key {
-            write!(f, ", session {session}")?;
+            write!(f, ", session {}", Escaped(session))?;
         }
         if let Some(age) = self.age {
             write!(f, ", age {} ms", age.as_millis())?;
@@ -116,9 +116,26 @@ impl fmt::Display for Report {
             write!(f, ", at the lock's path is {what}")?;
         }
         if let Some(guard) = &self.reclaim_guard {
-            write!(f, ", behind a reclaim guard of {guard}")?;
+            write!(f, ", behind a reclaim guard of {}", Escaped(guard))?;
         }
         write!(f, ", waited {} ms", self.waited.as_millis())
+    }
+}
+
+/// Text out of somebody's file, with its control characters spelled out: it may not begin a line of its own in a log or
+/// command a terminal.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        self.0.chars().try_for_each(|character| {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())
+            } else {
+                f.write_char(character)
+            }
+        })
     }
 }
 

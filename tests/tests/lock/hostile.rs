@@ -45,6 +45,10 @@ fn hostile_files_at_the_locks_path_are_reported_and_stay() {
             "numbers out of range",
             b"{\"pid\":4294967297,\"createdAt\":\"9999999-01-01T00:00:00Z\",\"maxHoldMs\":-1}".to_vec(),
         ),
+        (
+            "lines and commands",
+            br#"{"runId":"r\nERROR all is lost","sessionKey":"s\u001b[2J","pid":0}"#.to_vec(),
+        ),
         ("a duplicate key", b"{\"pid\":1,\"pid\":\"x\",\"createdAt\":\"now\"}".to_vec()),
     ];
     for (what, bytes) in contents {
@@ -52,6 +56,8 @@ fn hostile_files_at_the_locks_path_are_reported_and_stay() {
         std::fs::write(dir.path().join(LOCK), &bytes).unwrap();
         let message = stays(dir.path(), &mut Worker::serve(dir.path(), &[]), what);
         assert_eq!(message.contains("larger than any lock"), bytes.len() > 65_536, "{what}: {message}");
+        assert!(!message.contains(char::is_control), "{what}: {message:?}");
+        assert_eq!(message.contains("all is lost"), what == "lines and commands", "{what}: {message}");
         assert_eq!(std::fs::read(dir.path().join(LOCK)).unwrap(), bytes, "{what}");
     }
 }
