@@ -13,7 +13,7 @@ use std::{
 
 use moorline_taxonomy::{Coordination, Mark};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -70,6 +70,8 @@ struct All {
 struct Lane {
     waiting: VecDeque<oneshot::Sender<()>>,
     inside: usize,
+    /// A turn waits, or has waited, for one of its places.
+    urgent: watch::Sender<bool>,
 }
 
 /// A place in a lane, counted from asking to the end of the turn; the lane goes with the last one.
@@ -103,14 +105,20 @@ impl Place {
     }
 
     /// Waits for the session's turn until `deadline`. A `nested` turn, asked for by a tool of another turn, needs no
-    /// admission of its own: its parent has one and waits for it.
+    /// admission of its own: its parent has one and waits for it. So do the turns before it in its lane, or all who are
+    /// admitted might wait for turns that wait to be admitted.
     ///
     /// Cancel-safe: dropping the future gives the place up.
     pub(crate) async fn turn(mut self, nested: bool, deadline: Option<Instant>) -> Result<Turn, LaneBusy> {
         let admission = Arc::clone(&self.lanes.admission);
+        let mut urgent = self.lanes.urgent(&self.session, nested);
         let wait = async {
             self.called().await;
-            if nested { None } else { admission.acquire_owned().await.ok() }
+            tokio::select! {
+                biased;
+                _ = urgent.wait_for(|urgent| *urgent) => None,
+                admitted = admission.acquire_owned() => admitted.ok(),
+            }
         };
         let waited = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, wait).await,
@@ -168,6 +176,15 @@ impl Lanes {
         lane.inside += 1;
         all.places += 1;
         Place { lanes: Arc::clone(self), session: session.clone(), ticket }
+    }
+
+    /// Says when a turn waits for a place of a lane, from now on if it does so `now`.
+    fn urgent(&self, session: &SessionKey, now: bool) -> watch::Receiver<bool> {
+        let mut all = self.lock();
+        // The lane is there: who asks has a place in it.
+        let lane = all.lanes.entry(session.clone()).or_default();
+        lane.urgent.send_if_modified(|urgent| now && !std::mem::replace(urgent, true));
+        lane.urgent.subscribe()
     }
 
     /// Turns under way or waiting for a session.
@@ -305,5 +322,24 @@ mod tests {
         // Cancelled in the queue: no place is left behind.
         waiting.shutdown().await;
         assert_eq!(lanes.inside(&key()), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_turn_waits_for_is_not_held_up_by_admission() {
+        let (lanes, _idle) = Lanes::new(1, 64);
+        let asks = lanes.place(&key()).unwrap().turn(false, None).await.unwrap();
+        let other: SessionKey = "agent:main:other".parse().unwrap();
+        // It has the other session's turn, and would be admitted when the one that asks is done.
+        let first = lanes.place(&other).unwrap();
+        let asked = lanes.place(&other).unwrap();
+        let deadline = Some(Instant::now() + Duration::from_secs(1));
+        let (first, asked) =
+            tokio::join!(async { first.turn(false, deadline).await.map(drop) }, asked.turn(true, deadline));
+        assert!(first.is_ok() && asked.is_ok());
+        // Nobody waits for this one.
+        drop(asked);
+        assert!(lanes.place(&other).unwrap().turn(false, deadline).await.is_err());
+        drop(asks);
+        assert!(lanes.place(&other).unwrap().turn(false, deadline).await.is_ok());
     }
 }
