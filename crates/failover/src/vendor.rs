@@ -37,6 +37,7 @@ pub(crate) enum Vendor {
     Cloudflare,
     OpenCode,
     SiliconFlow,
+    IFlytek,
     Gateway,
 }
 
@@ -111,6 +112,9 @@ const NAMES: &[(&str, Vendor)] = &[
     ("opencode", Vendor::OpenCode),
     ("siliconflow", Vendor::SiliconFlow),
     ("siliconcloud", Vendor::SiliconFlow),
+    ("iflytek", Vendor::IFlytek),
+    ("xfyun", Vendor::IFlytek),
+    ("xinghuo", Vendor::IFlytek),
     ("tgi", Vendor::Local),
     ("litellm", Vendor::Gateway),
     ("gateway", Vendor::Gateway),

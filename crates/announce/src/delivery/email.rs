@@ -121,7 +121,7 @@ fn enhanced(text: &[u8]) -> Option<(u8, u8, u16)> {
 const fn by_enhanced(class: u8, subject: u8, detail: u16) -> Option<(&'static str, Class)> {
     Some(match (class, subject, detail) {
         // Gmail and Outlook say of a sender's rate what others say of policy.
-        (4, 7, 28 | 650 | 500..=599) | (4, 2, 1) | (5, 4, 5) | (4, 4, 5) => ("email.rate", LIMITED_BOT),
+        (4, 7, 28 | 650 | 500..=599) | (4, 2, 1) | (5, 4, 5) => ("email.rate", LIMITED_BOT),
         // RFC 6647: greylisting is a failure for now, and no count of what was sent.
         (4, 7, 1 | 8) => ("email.greylisted", TRANSIENT),
         (4, ..) => ("email.4yz", TRANSIENT),

@@ -21,11 +21,8 @@ pub(super) const TABLE: Table = Table {
             "bad-request", "feature-not-implemented", "not-acceptable", "policy-violation",
             "unexpected-request", "invalid-xml", "not-well-formed",
         }
-        LIMITED_BOT {
-            "resource-constraint",
-        }
         TRANSIENT {
-            "remote-connection-failed", "system-shutdown", "reset",
+            "remote-connection-failed", "system-shutdown", "reset", "resource-constraint",
         }
         CUT {
             "remote-server-timeout", "connection-timeout",
@@ -42,8 +39,7 @@ pub(super) const TABLE: Table = Table {
         }
         AUTH { "not-authorized", "forbidden", "account-disabled", "credentials-expired", "payment-required" }
         PAYLOAD { "bad-request", "feature-not-implemented", "not-acceptable", "policy-violation", "not-well-formed" }
-        LIMITED_BOT { "resource-constraint" }
-        TRANSIENT { "remote-connection-failed", "system-shutdown" }
+        TRANSIENT { "remote-connection-failed", "system-shutdown", "resource-constraint" }
         CUT { "remote-server-timeout", "connection-timeout" }
         BROKEN { "internal-server-error", "undefined-condition" }
     },

@@ -73,7 +73,8 @@ fn home(vendor: Vendor) -> Offset {
         | Vendor::Volcengine
         | Vendor::Tencent
         | Vendor::IFlow
-        | Vendor::SiliconFlow => Offset::constant(8),
+        | Vendor::SiliconFlow
+        | Vendor::IFlytek => Offset::constant(8),
         Vendor::Generic
         | Vendor::OpenAi
         | Vendor::Codex

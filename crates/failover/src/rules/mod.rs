@@ -141,6 +141,7 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Rule> {
         others::TENCENT,
         others::VOLCENGINE,
         others::SILICONFLOW,
+        others::IFLYTEK,
         others::PLATFORMS,
         xai::RULES,
         zhipu::RULES,

@@ -1,5 +1,5 @@
 //! Vendors whose table is short: Mistral, Groq, DeepSeek, Together, Cerebras, Fireworks, iFlow, Tencent, Volcengine,
-//! SiliconFlow; and the words of platforms that serve the models of others.
+//! SiliconFlow, iFlytek; and the words of platforms that serve the models of others.
 
 use super::{outcome::*, vendor_rules};
 use crate::verdict::Scope;
@@ -185,6 +185,35 @@ vendor_rules! {
 }
 
 vendor_rules! {
+    /// Spark answers with 200 and its own code in the header of the frame.
+    IFLYTEK: IFlytek "iflytek"
+    from "https://www.xfyun.cn/doc/spark/Web.html" {
+        exact "10003" => FORMAT;
+        exact "10004" => FORMAT;
+        exact "10005" => FORMAT;
+        exact "10006" => RATE_LIMIT;
+        exact "10007" => RATE_LIMIT;
+        exact "10008" => OVERLOADED;
+        exact "10009" => SERVER_ERROR;
+        exact "10010" => SERVER_ERROR;
+        exact "10011" => SERVER_ERROR;
+        exact "10012" => SERVER_ERROR;
+        exact "10013" => CONTENT_POLICY;
+        exact "10014" => CONTENT_POLICY;
+        exact "10015" => AUTH_PERMANENT;
+        // A feature that was not bought, tokens used up, or too many at once: the message says which.
+        broad "10016" => AUTH;
+        exact "10019" => CONTENT_POLICY;
+        exact "10110" => OVERLOADED;
+        exact "10907" => OVERFLOW;
+        broad "11200" => AUTH;
+        exact "11201" => RATE_LIMIT;
+        exact "11202" => RATE_LIMIT;
+        exact "11203" => RATE_LIMIT;
+    }
+}
+
+vendor_rules! {
     /// Words that only these platforms use, and each for one thing.
     PLATFORMS: Generic "platform"
     from "https://docs.databricks.com/api/workspace/errors" {
@@ -207,5 +236,8 @@ vendor_rules! {
         broad "invalid_input_argument" => FORMAT;
         exact "downstream_request_failed" => SERVER_ERROR;
         exact "BXNIM0415E" => AUTH;
+    }
+    from "https://platform.stepfun.com/docs/zh/guides/developer/error-codes" {
+        exact "censorship_blocked" => CONTENT_POLICY;
     }
 }

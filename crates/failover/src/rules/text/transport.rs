@@ -39,6 +39,9 @@ text_rules! {
          within the deadline|took too long|did not respond|no response from|stalled|no progress"
     ]
         => TIMEOUT, NO_ANSWER, "https://grpc.io/docs/guides/status-codes/";
+    // A client's "disconnected" around what the server itself said went wrong.
+    "said" ["error occurred while processing your request"]
+        => SERVER_ERROR, Statuses::UNSAID, "https://github.com/openai/codex/issues/27684";
     "connection" [
         "econnreset|econnrefused|econnaborted|etimedout|esockettimedout|enotfound|eai again|eai fail|eservfail|erefused|ehostunreach|\
          enetunreach|epipe|socket hang up|fetch failed|failed to fetch|network error|networkerror|\
@@ -62,7 +65,7 @@ text_rules! {
          err address unreachable|err proxy connection failed|err tunnel connection failed|err empty response|\
          err ssl protocol error|err http2 protocol error|err quic protocol error|\
          connection attempts failed|incompletemessage|invalid response body while trying to fetch|\
-         response payload is not completed"
+         response payload is not completed|incompleteread|connection broken"
     ]
         => TIMEOUT, NO_ANSWER.except(Statuses::S500), "https://nodejs.org/api/errors.html#common-system-errors";
     "connection-500" [
