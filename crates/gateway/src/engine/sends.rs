@@ -244,6 +244,10 @@ impl Engine {
             Some(handed) => handed.await.unwrap_or(false),
             None => false,
         };
+        // The next gateway goes on with what a shutdown cut off, unless the caller heard that it failed.
+        if end.shut_down() && !heard {
+            return;
+        }
         let to = params.to;
         // A turn that waited has the answer as its tool's result.
         let from = params.from.filter(|_| !(asking.in_turn && heard));

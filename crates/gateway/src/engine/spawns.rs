@@ -133,7 +133,8 @@ impl Engine {
 
     /// Waits for a child's turn and keeps its result, under the run id that the requester was given.
     pub(super) async fn announce_when_done(self: &Arc<Self>, requester: SessionKey, run: &Run, run_id: &str) {
-        let Some(end) = run.ended().await else { return };
+        // Nothing to announce yet where a shutdown cut the child off: the next gateway goes on with it.
+        let Some(end) = run.ended().await.filter(|end| !end.shut_down()) else { return };
         let text = match &end.outcome {
             Ok(text) => text.clone(),
             Err(wire) => format!("the sub-agent failed: {} ({})", wire.message, wire.code),

@@ -225,6 +225,42 @@ fn children_that_are_driven_again_count_to_the_limit() {
     assert_eq!(gateway.call("sessions.spawn", spawn)["accepted"], true);
 }
 
+/// An orderly end is no worse than a kill: what is under way or waits is handed over, not failed.
+#[test]
+fn a_shutdown_hands_children_and_sends_over_to_the_next_gateway() {
+    let script = "agents:\n  quick:\n    - reply: 'heard: {message}'\n  '*':\n    - delayMs: 1500\n      reply: 'done: {message}'\n";
+    let mut gateway = Gateway::start(Some(script));
+    let desk = "agent:quick:desk";
+    gateway.call("sessions.spawn", json!({"requester": desk, "agent": "main", "task": "dig"}));
+    for number in 0..2 {
+        let send = json!({"from": desk, "to": "agent:main:s", "message": format!("message {number}"), "timeoutMs": 0, "maxPingPong": 0});
+        gateway.call("sessions.send", send);
+    }
+    until("the turns", || gateway.open_runs(None).len() == 3);
+    gateway.end();
+    let settled = |line: &&Value| line["event"] == "send_failed" || line["event"] == "announce_prepared";
+    assert_eq!(gateway.events().iter().filter(settled).count(), 0);
+    gateway.restart();
+    until_delivered(&gateway, 1);
+    let results = || {
+        history(&gateway, &json!(desk))
+            .into_iter()
+            .filter(|(role, text)| role == "user" && text.contains("done: "))
+    };
+    until("the results", || results().count() >= 3);
+    until("the receipts", || {
+        let rows = gateway.call("announce.list", json!({}));
+        gateway.call("health", json!({}))["sends"]["open"] == 0
+            && rows["rows"].as_array().unwrap().iter().all(|row| row["state"] == "delivered")
+    });
+    for done in ["done: dig", "done: message 0", "done: message 1"] {
+        assert_eq!(results().filter(|(_, text)| text.contains(done)).count(), 1, "{done}");
+    }
+    let audit = gateway.stop();
+    assert_eq!((&audit["sends"], &audit["spawns"]), (&json!({"of": 2, "ok": 2}), &json!({"of": 1, "ok": 1})));
+    assert_eq!((&audit["lost"], &audit["duplicated"]), (&json!(0), &json!(0)));
+}
+
 /// How many children were accepted.
 fn children(gateway: &Gateway) -> usize {
     gateway.events().iter().filter(|line| line["event"] == "spawn_accepted").count()
