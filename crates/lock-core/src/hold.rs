@@ -47,6 +47,9 @@ use crate::{
 const SETTLE_MS: [u64; 7] = [1, 1, 2, 4, 8, 16, 32];
 const SETTLE_ABSENT: usize = 3;
 
+/// A hold that declares less, or nothing, is reported this often and does not keep the watchdog busy.
+const SHORTEST_REPORT: Duration = Duration::from_millis(100);
+
 pub(crate) struct Hold {
     target: Target,
     id: FileId,
@@ -331,7 +334,7 @@ impl Hold {
         match self.on_hold_exceeded {
             OnHoldExceeded::Report => {
                 // Reported again each time the same span has passed.
-                if let Some(again) = Instant::now().checked_add(self.max_hold) {
+                if let Some(again) = Instant::now().checked_add(self.max_hold.max(SHORTEST_REPORT)) {
                     *lock(&self.due) = Some(again);
                     registry::global().background.expect(again);
                 }
