@@ -53,16 +53,13 @@ pub(crate) fn unescape(after: &[u8]) -> (Unescaped, usize) {
     }
 }
 
-/// Where a long quote that opens at `open` ends. `None` when it is short, unclosed, or an apostrophe.
+/// Whether the quote from `open` to `end` is an echo of something: it is long.
 ///
-/// What a field or a sentence calls its message is no echo: `error_message='...'`, `primary with message "..."`.
-pub(crate) fn long_quote_end(text: &[u8], open: usize) -> Option<usize> {
-    let before = text.get(..open)?.trim_ascii_end();
+/// What a field or a sentence calls its message is none: `error_message='...'`, `primary with message "..."`.
+pub(crate) fn is_echo(text: &[u8], open: usize, end: usize) -> bool {
+    let before = text.get(..open).unwrap_or_default().trim_ascii_end();
     let before = before.strip_suffix(b"=").unwrap_or(before).trim_ascii_end();
-    if MESSAGES.iter().any(|name| before.ends_with(name)) {
-        return None;
-    }
-    quote_end(text, open).filter(|end| end - open > LONG_QUOTE)
+    end - open > LONG_QUOTE && !MESSAGES.iter().any(|name| before.ends_with(name))
 }
 
 /// Names of a message, before the mark that opens it.

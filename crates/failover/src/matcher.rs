@@ -20,7 +20,7 @@ use aho_corasick::{
 
 use crate::{
     delay::{Found, prose},
-    fold::{FOLD, SPECIAL, Unescaped, long_quote_end, unescape},
+    fold::{FOLD, SPECIAL, Unescaped, is_echo, quote_end, unescape},
     rules::text::{Statuses, TextRule, rules},
     vendor::Vendor,
     verdict::Stated,
@@ -196,7 +196,7 @@ impl Matcher {
         let mut latin = self.latin.start;
         let mut wide = self.wide.start;
         let mut after_space = false;
-        let mut quote_end = 0;
+        let mut echo_end = 0;
         let mut at = 0;
         latin = self.latin.step(latin, b' ', text, 0, 0, vendor, seen);
         while let Some(&byte) = text.get(at) {
@@ -212,7 +212,7 @@ impl Matcher {
                             Unescaped::Latin(byte) => FOLD[usize::from(byte)],
                             Unescaped::Wide(bytes, len) => {
                                 for byte in &bytes[..len] {
-                                    wide = self.wide.step(wide, *byte, text, at, quote_end, vendor, seen);
+                                    wide = self.wide.step(wide, *byte, text, at, echo_end, vendor, seen);
                                 }
                                 SPECIAL
                             }
@@ -222,17 +222,19 @@ impl Matcher {
                         }
                     }
                     b'"' | b'\'' | b'`' => {
-                        if here >= seen.quoted_until {
-                            seen.quoted_until =
-                                crate::fold::quote_end(text, here).map_or(seen.quoted_until, |end| end + 1);
-                        }
-                        if here >= quote_end {
-                            quote_end = long_quote_end(text, here).unwrap_or(quote_end);
+                        if here >= seen.quoted_until || here >= echo_end {
+                            let end = quote_end(text, here);
+                            if here >= seen.quoted_until {
+                                seen.quoted_until = end.map_or(seen.quoted_until, |end| end + 1);
+                            }
+                            if here >= echo_end {
+                                echo_end = end.filter(|end| is_echo(text, here, *end)).unwrap_or(echo_end);
+                            }
                         }
                         folded = b' ';
                     }
                     _ => {
-                        wide = self.wide.step(wide, byte, text, at, quote_end, vendor, seen);
+                        wide = self.wide.step(wide, byte, text, at, echo_end, vendor, seen);
                         folded = b' ';
                     }
                 }
@@ -246,10 +248,10 @@ impl Matcher {
                 after_space = false;
                 wide = self.wide.start;
             }
-            latin = self.latin.step(latin, folded, text, at, quote_end, vendor, seen);
+            latin = self.latin.step(latin, folded, text, at, echo_end, vendor, seen);
         }
         if !after_space {
-            self.latin.step(latin, b' ', text, at, quote_end, vendor, seen);
+            self.latin.step(latin, b' ', text, at, echo_end, vendor, seen);
         }
     }
 
@@ -326,24 +328,24 @@ impl Automat {
         byte: u8,
         text: &[u8],
         at: usize,
-        quote_end: usize,
+        echo_end: usize,
         vendor: Vendor,
         seen: &mut Seen,
     ) -> StateID {
         let state = self.dfa.next_state(Anchored::No, state, byte);
         if self.dfa.is_special(state) && self.dfa.is_match(state) {
-            self.met(state, text, at, quote_end, vendor, seen);
+            self.met(state, text, at, echo_end, vendor, seen);
         }
         state
     }
 
     #[cold]
-    fn met(&self, state: StateID, text: &[u8], at: usize, quote_end: usize, vendor: Vendor, seen: &mut Seen) {
+    fn met(&self, state: StateID, text: &[u8], at: usize, echo_end: usize, vendor: Vendor, seen: &mut Seen) {
         for number in 0..self.dfa.match_len(state) {
             let pattern = self.dfa.match_pattern(state, number);
             let Some((terms, delay_follows)) = self.meets.get(pattern.as_usize()) else { continue };
             seen.anywhere.add(terms);
-            if at > quote_end {
+            if at > echo_end {
                 seen.outside_quotes.add(terms);
             }
             if at > seen.quoted_until {
